@@ -1,0 +1,211 @@
+package traffic
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// Request is what a pick may look at. Implementations return "" for what a
+// request does not have.
+type Request interface {
+	Header(name string) string
+	Cookie(name string) string
+	Country() string // ISO 3166-1 alpha-2, upper case
+}
+
+// Choice is where one request goes and why.
+type Choice struct {
+	Arm    Arm
+	Forced bool   // by an always or never match: no evidence, no part of the traffic check
+	Keyed  bool   // decided by a sticky key, whose bucket is Bucket
+	Mirror bool   // also send a copy to the canary
+	Bucket uint16 // of the key, in [0, Full)
+}
+
+// Table is a compiled Split. It is immutable.
+type Table struct {
+	split  Split
+	always []matcher
+	never  []matcher
+	salt   uint64
+}
+
+type matcher struct {
+	header, cookie string
+	exact, prefix  string
+	regex          *regexp.Regexp
+	countries      []string
+	cohort         map[string]struct{}
+}
+
+// Compile checks s and prepares it for picking. cohorts holds the keys of each
+// cohort that s names; a cohort that is missing is an error, and so are a bad
+// regular expression, a weight out of range and a match with no or two kinds.
+func Compile(s Split, cohorts map[string][]string) (*Table, error) {
+	if s.Canary < 0 || s.Canary > Full || s.Mirror < 0 || s.Mirror > Full {
+		return nil, fmt.Errorf("split: canary %s, mirror %s: a weight is between 0%% and 100%%", s.Canary, s.Mirror)
+	}
+	t := &Table{split: s, salt: xxhash.Sum64String(s.Salt)}
+	var err error
+	if t.always, err = compileAll("always", s, s.Always, cohorts); err != nil {
+		return nil, err
+	}
+	if t.never, err = compileAll("never", s, s.Never, cohorts); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+func compileAll(what string, s Split, ms []Match, cohorts map[string][]string) ([]matcher, error) {
+	out := make([]matcher, 0, len(ms))
+	for i, m := range ms {
+		c, err := compile(s, m, cohorts)
+		if err != nil {
+			return nil, fmt.Errorf("%s[%d]: %w", what, i, err)
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+func compile(s Split, m Match, cohorts map[string][]string) (matcher, error) {
+	var c matcher
+	kinds := 0
+	field := func(f *Field, name *string) error {
+		kinds++
+		*name, c.exact, c.prefix = f.Name, f.Exact, f.Prefix
+		if f.Regex == "" {
+			return nil
+		}
+		re, err := regexp.Compile(`\A(?:` + f.Regex + `)\z`)
+		c.regex = re
+		return err
+	}
+	if m.Header != nil {
+		if err := field(m.Header, &c.header); err != nil {
+			return c, fmt.Errorf("header %s: %w", m.Header.Name, err)
+		}
+	}
+	if m.Cookie != nil {
+		if err := field(m.Cookie, &c.cookie); err != nil {
+			return c, fmt.Errorf("cookie %s: %w", m.Cookie.Name, err)
+		}
+	}
+	if len(m.Country) > 0 {
+		kinds++
+		c.countries = m.Country
+	}
+	if m.Cohort != "" {
+		kinds++
+		keys, ok := cohorts[m.Cohort]
+		if !ok {
+			return c, fmt.Errorf("cohort %q is not defined: list it under routing.cohorts", m.Cohort)
+		}
+		if s.Sticky == (Sticky{}) {
+			return c, fmt.Errorf("cohort %q needs routing.stickyBy, which says where a request's key is found", m.Cohort)
+		}
+		c.cohort = make(map[string]struct{}, len(keys))
+		for _, k := range keys {
+			c.cohort[k] = struct{}{}
+		}
+	}
+	if kinds != 1 {
+		return c, fmt.Errorf("a match has exactly one of header, cookie, country, cohort; this one has %d", kinds)
+	}
+	return c, nil
+}
+
+// Split returns what the table was compiled from.
+func (t *Table) Split() Split { return t.split }
+
+// Pick says where r goes. draw is a uniform random number; its low and high
+// halves decide the arm of an unkeyed request and whether it is mirrored, so
+// one draw is enough. Pick does not allocate.
+func (t *Table) Pick(r Request, draw uint64) Choice {
+	key := t.Key(r)
+	if matchAny(t.never, r, key) {
+		return Choice{Arm: Stable, Forced: true}
+	}
+	if t.split.Open && matchAny(t.always, r, key) {
+		return Choice{Arm: Canary, Forced: true}
+	}
+	c := Choice{}
+	point := Weight(uint32(draw) % uint32(Full)) // bias below 2⁻¹⁸
+	if key != "" {
+		c.Keyed, c.Bucket = true, Bucket(t.salt, key)
+		point = Weight(c.Bucket)
+	}
+	if point < t.split.Canary {
+		c.Arm = Canary
+		return c
+	}
+	c.Mirror = Weight(uint32(draw>>32)%uint32(Full)) < t.split.Mirror
+	return c
+}
+
+// Key returns the request's sticky key, "" if it has none.
+func (t *Table) Key(r Request) string {
+	switch {
+	case t.split.Sticky.Header != "":
+		return r.Header(t.split.Sticky.Header)
+	case t.split.Sticky.Cookie != "":
+		return r.Cookie(t.split.Sticky.Cookie)
+	}
+	return ""
+}
+
+// Bucket returns the bucket of key, uniform in [0, Full). salt is the hash of
+// the rollout's salt, so that two rollouts cut their users differently.
+func Bucket(salt uint64, key string) uint16 {
+	h := xxhash.Sum64String(key) ^ salt
+	// The finaliser of SplitMix64: without it two salts would give buckets
+	// that differ by an exclusive or, that is, correlated cohorts.
+	h ^= h >> 30
+	h *= 0xbf58476d1ce4e5b9
+	h ^= h >> 27
+	h *= 0x94d049bb133111eb
+	h ^= h >> 31
+	return uint16(h % uint64(Full))
+}
+
+func matchAny(ms []matcher, r Request, key string) bool {
+	for i := range ms {
+		if ms[i].match(r, key) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *matcher) match(r Request, key string) bool {
+	switch {
+	case m.header != "":
+		return m.value(r.Header(m.header))
+	case m.cookie != "":
+		return m.value(r.Cookie(m.cookie))
+	case m.countries != nil:
+		c := r.Country()
+		return c != "" && slices.Contains(m.countries, c)
+	default:
+		_, ok := m.cohort[key]
+		return ok && key != ""
+	}
+}
+
+func (m *matcher) value(v string) bool {
+	switch {
+	case v == "":
+		return false
+	case m.exact != "":
+		return v == m.exact
+	case m.prefix != "":
+		return strings.HasPrefix(v, m.prefix)
+	case m.regex != nil:
+		return m.regex.MatchString(v)
+	}
+	return true
+}
