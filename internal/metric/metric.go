@@ -1,0 +1,52 @@
+// Package metric is the port to wherever counts come from.
+//
+// A Source counts; it never judges. Resets, missing series and units are the
+// source's business: what it returns are whole counts of one block of time,
+// for both arms, of requests that were assigned at random.
+package metric
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/haldane-dev/haldane/internal/analysis"
+)
+
+// ErrUnavailable marks a source that cannot answer now. The rollout holds and
+// says so; nothing is judged.
+var ErrUnavailable = errors.New("metric source unavailable")
+
+// Query names what is to be counted.
+type Query struct {
+	Rollout  string
+	Revision string // hash of the candidate, so that a source never mixes two
+	Metrics  []Metric
+}
+
+// Metric is one wanted Measure.
+type Metric struct {
+	Name     string
+	Kind     analysis.Kind
+	Of       string        // "class", "confidence", "value", "ttft", "timePerToken"; by kind
+	Maturity time.Duration // Outcome: labels count when their prediction is this old
+	Negative bool          // Outcome: a prediction without a label at maturity is a negative
+	Value    bool          // Mean of the value that feedback brings, rather than of predictions
+}
+
+// Window is the stretch since the last block.
+type Window struct {
+	After string    // Sample.Cursor of the last saved block, "" for none
+	Start time.Time // of the stretch, for sources that keep no cursor
+	End   time.Time
+}
+
+// Source counts what happened since the last block, per arm.
+type Source interface {
+	// Collect returns the counts of the window. It is idempotent: asked again
+	// with the same cursor (because the save that should have followed failed)
+	// it returns at least the same counts, never fewer and never one twice.
+	// Block, Weight and Stage are left to the caller. The error wraps
+	// ErrUnavailable when trying again later may help.
+	Collect(ctx context.Context, q Query, w Window) (analysis.Sample, error)
+}

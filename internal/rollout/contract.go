@@ -1,0 +1,216 @@
+package rollout
+
+import (
+	"time"
+
+	"github.com/haldane-dev/haldane/internal/analysis"
+	"github.com/haldane-dev/haldane/internal/traffic"
+)
+
+// ID names a rollout: its metadata name, with the namespace before a slash
+// where there is one.
+type ID string
+
+// Revision identifies a version of the model: the user's own name of it and a
+// hash of everything that makes it what it is.
+type Revision struct {
+	Version string `json:"version"` // as people call it: "v2"
+	Hash    string `json:"hash"`    // of the whole specification of that arm
+}
+
+// Plan is the snapshot of the file that a rollout runs by. It is taken when a
+// revision begins; later edits of the file wait for the next one.
+type Plan struct {
+	Name        ID              `json:"name"`
+	Stable      Revision        `json:"stable"`
+	Canary      Revision        `json:"canary"`
+	Steps       []Step          `json:"steps"`
+	Split       traffic.Split   `json:"split"` // template: Salt, Sticky, Always, Never; weights and generation are the core's
+	Analysis    analysis.Config `json:"analysis"`
+	MaxDuration time.Duration   `json:"maxDuration"` // from the first canary traffic, pauses for approval excluded; 0: no deadline
+	OnDeadline  OnDeadline      `json:"onDeadline"`
+	ReadyWithin time.Duration   `json:"readyWithin"` // how long the candidate may take to become ready; 0: ten minutes
+	ScaleDown   time.Duration   `json:"scaleDown"`   // delay between the end of its traffic and the end of an arm
+}
+
+// OnDeadline says what happens when MaxDuration ends without a verdict.
+type OnDeadline string
+
+// What can happen at the deadline. Never promotion.
+const (
+	HoldAtDeadline     OnDeadline = "Hold"
+	RollbackAtDeadline OnDeadline = "Rollback"
+)
+
+// Step is one rung of the ladder. Exactly one of Weight, Shadow and Pause is
+// set; Weight 100% is the last and needs no gate of its own: the step before
+// it is the last gate.
+type Step struct {
+	Weight traffic.Weight `json:"weight,omitempty"`
+	Shadow traffic.Weight `json:"shadow,omitempty"` // mirror this share at canary weight 0
+	Pause  *Pause         `json:"pause,omitempty"`
+	Factor float64        `json:"factor,omitempty"` // promotion margins × this at a Weight step; ≥ 1
+}
+
+// Pause holds the weight of the step before: for a time, or, with For zero,
+// until somebody promotes. Analysis goes on during it.
+type Pause struct {
+	For time.Duration `json:"for,omitempty"`
+}
+
+// Phase is where a rollout stands.
+type Phase string
+
+// The phases.
+const (
+	Idle         Phase = "Idle"         // no candidate
+	Initializing Phase = "Initializing" // the candidate starts; no traffic yet
+	Progressing  Phase = "Progressing"  // up the ladder
+	Paused       Phase = "Paused"       // held by a person, a pause step, or the deadline
+	Promoting    Phase = "Promoting"    // all traffic to the candidate, then stable's place
+	Promoted     Phase = "Promoted"     // terminal for the revision
+	RollingBack  Phase = "RollingBack"  // all traffic to stable, then the candidate ends
+	RolledBack   Phase = "RolledBack"   // terminal for the revision
+)
+
+// Terminal reports whether nothing more happens to this revision by itself.
+func (p Phase) Terminal() bool { return p == Promoted || p == RolledBack }
+
+// Verb is what a person or a pipeline asks for.
+type Verb string
+
+// The verbs.
+const (
+	Promote Verb = "promote" // end the current pause; with Full, skip every remaining gate
+	Abort   Verb = "abort"   // roll back now
+	Hold    Verb = "pause"   // hold the current weight; analysis goes on
+	Resume  Verb = "resume"  // end a pause that a person began
+	Retry   Verb = "retry"   // run a rolled-back revision again, as its next attempt
+)
+
+// Command is one request to act. Its ID makes it exactly-once: the ID is saved
+// with the decision that obeyed it. Revision and Step, where set, must be the
+// current ones.
+type Command struct {
+	ID       string    `json:"id"`
+	Verb     Verb      `json:"verb"`
+	Full     bool      `json:"full,omitempty"`
+	Revision string    `json:"revision,omitempty"` // Revision.Hash or Version
+	Step     *int      `json:"step,omitempty"`
+	By       string    `json:"by,omitempty"`
+	Reason   string    `json:"reason,omitempty"`
+	At       time.Time `json:"at"`
+}
+
+// Reply says what became of a command.
+type Reply struct {
+	ID       string `json:"id"`
+	Accepted bool   `json:"accepted"`
+	Message  string `json:"message"` // one sentence for a person: what happens now, or why not and what to do
+}
+
+// Role is an arm as a workload sees it.
+type Role = traffic.Arm
+
+// Health is what a workload reports of one role.
+type Health struct {
+	Ready    bool      `json:"ready"`
+	Failed   bool      `json:"failed"` // will not become ready by itself: say why in Message
+	Message  string    `json:"message,omitempty"`
+	Revision string    `json:"revision,omitempty"` // Revision.Hash of what runs, "" if nothing does
+	Restarts int       `json:"restarts,omitempty"`
+	Since    time.Time `json:"since,omitzero"`
+}
+
+// GateKind says what is asked.
+type GateKind string
+
+// Gate is a question that Next wants put to the outside before its next call.
+type Gate struct {
+	ID   string   `json:"id"` // deterministic; the answer carries it
+	Kind GateKind `json:"kind"`
+	Name string   `json:"name"`
+}
+
+// GateResult is the answer to a Gate.
+type GateResult struct {
+	ID      string `json:"id"`
+	Passed  bool   `json:"passed"`
+	Message string `json:"message,omitempty"`
+}
+
+// Observation is everything Next may know. Equal observations of equal states
+// give equal decisions.
+type Observation struct {
+	Now       time.Time
+	Plan      Plan // the plan of the file as it is now; adopted when a revision begins
+	Commands  []Command
+	Workloads map[Role]Health
+	Traffic   traffic.Observed
+	Gates     []GateResult
+	Verdict   analysis.Verdict // of the last block; its Stage and Block say what it is about
+	Evidence  *analysis.State  // the state after that block, saved with the decision
+	Cursor    string           // the source's position after that block
+	Blind     string           // why no sample could be had since the last call, "" if one was
+}
+
+// Scale says which workloads should run.
+type Scale struct {
+	Stable bool `json:"stable"`
+	Canary bool `json:"canary"`
+	// Promoted says that the candidate has taken stable's place: the arm
+	// named canary serves everything and the old stable may end.
+	Promoted bool `json:"promoted,omitempty"`
+}
+
+// Desired is the whole target, level-triggered. Applying it again changes nothing.
+type Desired struct {
+	Split traffic.Split `json:"split"`
+	Scale Scale         `json:"scale"`
+}
+
+// EventKind names what happened, for filters and icons.
+type EventKind string
+
+// The kinds of event.
+const (
+	EventStarted    EventKind = "Started"
+	EventReady      EventKind = "Ready"
+	EventStep       EventKind = "Step"
+	EventPaused     EventKind = "Paused"
+	EventResumed    EventKind = "Resumed"
+	EventHeld       EventKind = "Held"    // waits for data, traffic or a trustworthy comparison
+	EventInvalid    EventKind = "Invalid" // the comparison cannot be trusted
+	EventPromoting  EventKind = "Promoting"
+	EventPromoted   EventKind = "Promoted"
+	EventRollback   EventKind = "RollingBack"
+	EventRolledBack EventKind = "RolledBack"
+	EventDeadline   EventKind = "Deadline"
+	EventCommand    EventKind = "Command"
+	EventRetry      EventKind = "Retry"
+)
+
+// Event is an edge: something changed. IDs are deterministic, so that one
+// delivered twice can be recognised; it stays in State until delivered.
+type Event struct {
+	ID       string    `json:"id"`
+	At       time.Time `json:"at"`
+	Kind     EventKind `json:"kind"`
+	Revision string    `json:"revision"` // Revision.Version
+	Attempt  int       `json:"attempt"`
+	Step     int       `json:"step"`
+	Message  string    `json:"message"` // one sentence for a person, with the numbers
+	By       string    `json:"by,omitempty"`
+}
+
+// Decision is what Next wants. State is saved BEFORE anything else in it is
+// applied.
+type Decision struct {
+	State   State
+	Want    Desired
+	Asks    []Gate
+	Events  []Event // new since the State that went in; also in State.Events until delivered
+	Replies []Reply // to the commands that came in
+	Wake    time.Time
+	Waiting string // one sentence: what the rollout waits for now
+}

@@ -1,0 +1,25 @@
+// Package workload is the port to whatever runs the models.
+package workload
+
+import (
+	"context"
+
+	"github.com/haldane-dev/haldane/internal/rollout"
+)
+
+// Target names whose workloads are meant.
+type Target struct {
+	Rollout string
+}
+
+// Workload starts, watches and ends the arms of one rollout.
+// Implementations are safe for concurrent use.
+type Workload interface {
+	// Observe reports the health of both roles.
+	Observe(ctx context.Context, t Target) (map[rollout.Role]rollout.Health, error)
+	// Apply makes the roles in s run and the others end: the whole target,
+	// idempotent. It returns without waiting for readiness.
+	Apply(ctx context.Context, t Target, s rollout.Scale) error
+	// Release ends what the workload started and nothing else. Idempotent.
+	Release(ctx context.Context, t Target) error
+}
