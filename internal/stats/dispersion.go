@@ -1,0 +1,87 @@
+package stats
+
+import "math"
+
+// The dispersion recipe: how many held blocks, and how strongly φ is believed to
+// be 1 (stable) or equal to stable's (canary) before anything was seen. Chosen
+// among about thirty by simulation; validity under bursts is approximate.
+const (
+	heldBlocks      = 8
+	stableStrength  = 4
+	canaryStrength  = 10
+	hitsPerContrast = 5 // expected stable hits that make a difference of two stretches worth squaring
+)
+
+// Stretch is one arm over some time: n values and their sum.
+type Stretch struct {
+	N   float64 `json:"n"`
+	Sum float64 `json:"sum"`
+}
+
+// Spread gathers how much one arm's mean jumps from one stretch of traffic to the
+// next, in units of what independent requests would do. Differences of
+// neighbours are blind to slow drift.
+type Spread struct {
+	Sum   float64 `json:"sum"`   // of squared standardised differences, each 1 on average if requests are independent
+	Count float64 `json:"count"` // of differences
+	Open  Stretch `json:"open"`  // the stretch being filled
+	Last  Stretch `json:"last"`  // the stretch before it
+}
+
+// add puts a block into the open stretch.
+func (s *Spread) add(n, sum float64) {
+	s.Open.N += n
+	s.Open.Sum += sum
+}
+
+// close ends the open stretch and compares it with the one before. variance is
+// that of a single value.
+func (s *Spread) close(variance float64) {
+	if s.Open.N <= 0 {
+		return
+	}
+	if s.Last.N > 0 && variance > 0 {
+		d := s.Open.Sum/s.Open.N - s.Last.Sum/s.Last.N
+		s.Sum += d * d / (variance * (1/s.Open.N + 1/s.Last.N))
+		s.Count++
+	}
+	s.Last, s.Open = s.Open, Stretch{}
+}
+
+// Dispersion estimates how much more than independent requests the arms of one
+// comparison vary, and tempers its evidence accordingly.
+type Dispersion struct {
+	Blocks int    `json:"blocks"` // with both arms, up to the number held back
+	Stable Spread `json:"stable"`
+	Canary Spread `json:"canary"`
+}
+
+// Observe adds one block: trials and sums of both arms, and the variance of a
+// single value on each arm. Stretches are compared once stable's holds at least
+// five expected hits (n·p(1−p) ≥ 5), below which the square of a difference says
+// little. A block without canary still teaches about stable.
+func (d *Dispersion) Observe(stable, canary Stretch, vStable, vCanary float64) {
+	d.Stable.add(stable.N, stable.Sum)
+	d.Canary.add(canary.N, canary.Sum)
+	if canary.N > 0 && stable.N > 0 && d.Blocks < heldBlocks {
+		d.Blocks++
+	}
+	if d.Stable.Open.N*math.Min(vStable, .25) < hitsPerContrast {
+		return
+	}
+	d.Stable.close(vStable)
+	d.Canary.close(vCanary)
+}
+
+// Phi returns the estimated dispersion, at least 1: the larger of stable's
+// φ_B = max(1, (4+Σz)/(4+K)) and the canary's φ_C = (10φ_B+Σz)/(10+K).
+func (d Dispersion) Phi() float64 {
+	b := math.Max(1, (stableStrength+d.Stable.Sum)/(stableStrength+d.Stable.Count))
+	c := (canaryStrength*b + d.Canary.Sum) / (canaryStrength + d.Canary.Count)
+	return math.Max(b, c)
+}
+
+// Temper returns how evidence is to be weakened now.
+func (d Dispersion) Temper() Temper {
+	return Temper{Phi: d.Phi(), Hold: d.Blocks < heldBlocks}
+}
