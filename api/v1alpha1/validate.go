@@ -1,0 +1,286 @@
+package v1alpha1
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// Validate returns everything that is wrong with a defaulted document, with
+// paths and without lines. An empty result means it can be run in local mode.
+func (m *ModelRollout) Validate() []Problem {
+	v := &validator{}
+	if m.APIVersion != APIVersion {
+		v.add("apiVersion", "is %q: write %s", m.APIVersion, APIVersion)
+	}
+	if m.Kind != Kind {
+		v.add("kind", "is %q: write %s", m.Kind, Kind)
+	}
+	if !dnsLabel.MatchString(m.Metadata.Name) || len(m.Metadata.Name) > 63 {
+		v.add("metadata.name", "is %q: write a name of lower-case letters, digits and dashes, at most 63", m.Metadata.Name)
+	}
+	v.what(&m.Spec)
+	v.strategy(&m.Spec.Strategy)
+	v.routing(&m.Spec.Routing)
+	v.inference(&m.Spec.Inference)
+	v.analysis(&m.Spec)
+	v.reserved("spec.hooks", m.Spec.Hooks, "")
+	v.reserved("spec.notifications", m.Spec.Notifications, "")
+	return v.problems
+}
+
+var dnsLabel = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
+
+type validator struct{ problems []Problem }
+
+func (v *validator) add(path, format string, args ...any) {
+	v.problems = append(v.problems, Problem{Path: path, Message: fmt.Sprintf(format, args...)})
+}
+
+// reserved refuses a field that this version knows by name only.
+func (v *validator) reserved(path string, r Reserved, instead string) {
+	if r == nil {
+		return
+	}
+	if instead != "" {
+		instead = ": " + instead
+	}
+	v.add(path, "is not available in this version%s", instead)
+}
+
+// one demands that exactly one of the named alternatives is present.
+func (v *validator) one(path string, present map[string]bool, order ...string) bool {
+	var have []string
+	for _, name := range order {
+		if present[name] {
+			have = append(have, name)
+		}
+	}
+	switch len(have) {
+	case 1:
+		return true
+	case 0:
+		v.add(path, "needs one of %s", strings.Join(order, ", "))
+	default:
+		v.add(join(path, have[1]), "contradicts %s: keep exactly one of %s", have[0], strings.Join(have, ", "))
+	}
+	return false
+}
+
+func (v *validator) what(s *Spec) {
+	if !v.one("spec", map[string]bool{"workload": s.Workload != nil, "endpoints": s.Endpoints != nil}, "endpoints", "workload") {
+		return
+	}
+	if s.Endpoints == nil {
+		v.reserved("spec.workload", s.Workload, "it names a Deployment on a cluster; in local mode write endpoints")
+		return
+	}
+	stable, canary := &s.Endpoints.Stable, &s.Endpoints.Canary
+	v.endpoint("spec.endpoints.stable", stable)
+	v.endpoint("spec.endpoints.canary", canary)
+	if stable.Version != "" && stable.Version == canary.Version {
+		v.add("spec.endpoints.canary.version", "is %s, like stable's: give the candidate a version of its own", canary.Version)
+	}
+	if stable.URL != "" && stable.URL == canary.URL {
+		v.add("spec.endpoints.canary.url", "is stable's: both arms would be the same server")
+	}
+}
+
+func (v *validator) endpoint(path string, e *Endpoint) {
+	if e.Version == "" {
+		v.add(path+".version", "is missing: name the version, like v1")
+	}
+	if e.URL == "" && len(e.Command) == 0 {
+		v.add(path, "needs a url (a server that runs) or a command (one that haldane starts)")
+	}
+	if len(e.Command) > 0 && strings.TrimSpace(e.Command[0]) == "" {
+		v.add(path+".command[0]", "is empty: write the program to start")
+	}
+	if e.URL != "" {
+		u, err := url.Parse(e.URL)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+			v.add(path+".url", "%q is no address of a server: write it like http://127.0.0.1:9001", e.URL)
+		} else if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			v.add(path+".url", "has more than scheme, host, port and path: leave the rest out")
+		}
+	}
+	if e.Liveness != nil && len(e.Command) == 0 {
+		v.add(path+".liveness", "restarts a process, and haldane starts none for a url: leave it out, or write command")
+	}
+	if e.Readiness.GRPC && e.Readiness.Path != "" {
+		v.add(path+".readiness.path", "contradicts grpc: keep one of them")
+	}
+}
+
+func (v *validator) strategy(s *Strategy) {
+	const path = "spec.strategy"
+	if !v.one(path, map[string]bool{
+		"canary": s.Canary != nil, "blueGreen": s.BlueGreen != nil,
+		"shadow": s.Shadow != nil, "experiment": s.Experiment != nil,
+	}, "canary", "blueGreen", "shadow", "experiment") {
+		return
+	}
+	v.reserved(path+".blueGreen", s.BlueGreen, "write canary")
+	v.reserved(path+".shadow", s.Shadow, "write canary with a shadow step")
+	v.reserved(path+".experiment", s.Experiment, "write canary")
+	if s.Canary != nil {
+		v.steps(path+".canary.steps", s.Canary.Steps)
+	}
+}
+
+func (v *validator) steps(path string, steps []Step) {
+	last, gates := Weight(0), 0
+	for i := range steps {
+		at, s := fmt.Sprintf("%s[%d]", path, i), &steps[i]
+		if !v.one(at, map[string]bool{"weight": s.Weight != nil, "pause": s.Pause != nil, "shadow": s.Shadow != nil},
+			"weight", "pause", "shadow") {
+			continue
+		}
+		if s.Margin != 0 && (s.Weight == nil || s.Margin < 1) {
+			v.add(at+".margin", "must be 1 or more, at a weight step: promotion margins are multiplied by it")
+		}
+		switch {
+		case s.Shadow != nil:
+			if s.Shadow.Percent <= 0 {
+				v.add(at+".shadow.percent", "mirrors nothing: write 1 to 100")
+			}
+			gates++
+		case s.Weight != nil:
+			v.rung(at+".weight", *s.Weight, last, i == len(steps)-1)
+			if *s.Weight < 100 {
+				gates++
+			}
+			last = *s.Weight
+		case s.Pause.For != nil && s.Pause.For.Duration == 0:
+			v.add(at+".pause.for", "is no time: write one, or pause: {} to wait for a person")
+		}
+	}
+	if last != 100 {
+		v.add(path, "end at %s%%: the last step must be {weight: 100}", trim(float64(last)))
+	}
+	if gates == 0 {
+		v.add(path, "compare nothing: put at least one step below 100 before it, so that there is evidence to promote on")
+	}
+}
+
+func (v *validator) rung(path string, w, last Weight, end bool) {
+	switch {
+	case w <= last:
+		v.add(path, "falls from %s%% to %s%%: weights must rise from step to step", trim(float64(last)), trim(float64(w)))
+	case w == 100 && !end:
+		v.add(path, "is 100%% before the end: nothing can be compared after it")
+	}
+}
+
+func (v *validator) routing(r *Routing) {
+	const path = "spec.routing"
+	present := map[string]bool{
+		"gateway": r.Gateway != nil, "gatewayAPI": r.GatewayAPI != nil, "istio": r.Istio != nil,
+		"nginx": r.Nginx != nil, "appMesh": r.AppMesh != nil, "replicas": r.Replicas != nil, "flag": r.Flag != nil,
+	}
+	if v.one(path, present, "gateway", "gatewayAPI", "istio", "nginx", "appMesh", "replicas", "flag") {
+		for name, raw := range map[string]Reserved{"gatewayAPI": r.GatewayAPI, "istio": r.Istio, "nginx": r.Nginx,
+			"appMesh": r.AppMesh, "replicas": r.Replicas, "flag": r.Flag} {
+			v.reserved(path+"."+name, raw, "in local mode write gateway")
+		}
+	}
+	if r.Gateway != nil {
+		v.gateway(path+".gateway", r.Gateway)
+	}
+	if s := r.StickyBy; s != nil {
+		v.one(path+".stickyBy", map[string]bool{"header": s.Header != "", "cookie": s.Cookie != ""}, "header", "cookie")
+	}
+	cohorts := map[string]bool{}
+	for i, c := range r.Cohorts {
+		at := fmt.Sprintf("%s.cohorts[%d]", path, i)
+		if c.Name == "" || cohorts[c.Name] {
+			v.add(at+".name", "is %q: give each cohort a name of its own", c.Name)
+		}
+		cohorts[c.Name] = true
+		v.one(at, map[string]bool{"keys": len(c.Keys) > 0, "file": c.File != ""}, "keys", "file")
+	}
+	if c := r.Country; c != nil {
+		v.one(path+".country", map[string]bool{"database": c.Database != "", "header": c.Header != ""}, "database", "header")
+		if c.Header != "" && r.Gateway != nil && len(r.Gateway.TrustedProxies) == 0 {
+			v.add(path+".country.header", "would be believed from anybody: name who may set it under gateway.trustedProxies")
+		}
+	}
+	v.matches(path+".always", r.Always, r, cohorts)
+	v.matches(path+".never", r.Never, r, cohorts)
+}
+
+func (v *validator) gateway(path string, g *Gateway) {
+	if _, err := splitListen(g.Listen); err != nil {
+		v.add(path+".listen", "%q: %v: write it like 127.0.0.1:8080", g.Listen, err)
+	}
+	if !strings.HasPrefix(g.FeedbackPath, "/") {
+		v.add(path+".feedbackPath", "%q is no path: write it like /feedback", g.FeedbackPath)
+	}
+	for i, p := range g.TrustedProxies {
+		if _, err := netip.ParsePrefix(p); err != nil {
+			v.add(fmt.Sprintf("%s.trustedProxies[%d]", path, i), "%q is no network: write it like 10.0.0.0/8", p)
+		}
+	}
+	l := g.Limits
+	for name, n := range map[string]int{"headerBytes": l.HeaderBytes, "mirrorBodyBytes": l.MirrorBodyBytes,
+		"readBodyBytes": l.ReadBodyBytes, "concurrent": l.Concurrent} {
+		if n < 0 {
+			v.add(path+".limits."+name, "is negative")
+		}
+	}
+}
+
+func (v *validator) matches(path string, ms []Match, r *Routing, cohorts map[string]bool) {
+	for i, m := range ms {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		v.one(at, map[string]bool{"header": m.Header != nil, "cookie": m.Cookie != nil,
+			"country": len(m.Country) > 0, "cohort": m.Cohort != ""}, "header", "cookie", "country", "cohort")
+		v.field(at+".header", m.Header)
+		v.field(at+".cookie", m.Cookie)
+		for j, c := range m.Country {
+			if !country.MatchString(c) {
+				v.add(fmt.Sprintf("%s.country[%d]", at, j), "%q is no country: write two capital letters (ISO 3166-1), like NL", c)
+			}
+		}
+		if len(m.Country) > 0 && r.Country == nil {
+			v.add(at+".country", "cannot be known: say under routing.country which database or header tells it")
+		}
+		if m.Cohort != "" && !cohorts[m.Cohort] {
+			v.add(at+".cohort", "%q is not defined: list it under routing.cohorts", m.Cohort)
+		}
+		if m.Cohort != "" && r.StickyBy == nil {
+			v.add(at+".cohort", "needs routing.stickyBy, which says where a request's key is found")
+		}
+	}
+}
+
+var country = regexp.MustCompile(`^[A-Z]{2}$`)
+
+func (v *validator) field(path string, f *FieldMatch) {
+	if f == nil {
+		return
+	}
+	if f.Name == "" {
+		v.add(path+".name", "is missing")
+	}
+	n := 0
+	for _, s := range []string{f.Exact, f.Prefix, f.Regex} {
+		if s != "" {
+			n++
+		}
+	}
+	if n > 1 {
+		v.add(path, "has more than one of exact, prefix, regex: keep one")
+	}
+	if _, err := regexp.Compile(f.Regex); err != nil {
+		v.add(path+".regex", "%v", err)
+	}
+}
+
+func (v *validator) inference(in *Inference) {
+	if in.Threshold < 0 || in.Threshold > 1 {
+		v.add("spec.inference.threshold", "is %s: write a probability between 0 and 1", trim(in.Threshold))
+	}
+}
