@@ -177,10 +177,14 @@ func (c Column) level(text string) (float64, error) {
 	return float64(i), nil
 }
 
+// maxNumber is more than any month count or dollar amount, and small enough
+// that no score overflows.
+const maxNumber = 1e9
+
 // check refuses numbers that no customer has.
 func (c Column) check(x float64) error {
-	if math.IsNaN(x) || math.IsInf(x, 0) || x < 0 {
-		return fmt.Errorf("%s is %v, where a number of at least 0 is expected", c.Name, x)
+	if !(0 <= x && x <= maxNumber) {
+		return fmt.Errorf("%s is %v, where a number from 0 to %v is expected", c.Name, x, maxNumber)
 	}
 	if c.Integer && x != math.Trunc(x) {
 		return fmt.Errorf("%s is %v, where a whole number is expected", c.Name, x)
