@@ -1,0 +1,239 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/haldane-dev/haldane/internal/engine"
+	"github.com/haldane-dev/haldane/internal/rollout"
+)
+
+// errSilent ends a stream whose reader does not read.
+var errSilent = errors.New("the client does not read")
+
+// stream sends what is in the journal after the caller's position, the status,
+// and then everything as it happens, until either side goes away.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
+	replay, err := number(r, "replay", startReplay, 0, maxReplay)
+	if err != nil {
+		fail(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	select {
+	case s.streams <- struct{}{}:
+		defer func() { <-s.streams }()
+	default:
+		w.Header().Set("Retry-After", "5")
+		fail(w, http.StatusServiceUnavailable,
+			fmt.Sprintf("%d streams are open already, which is the limit: close one and try again", cap(s.streams)))
+		return
+	}
+	name := r.PathValue("name")
+	// Subscribed before the journal is read, so that nothing falls between.
+	updates, err := s.rollouts.Subscribe(r.Context(), name)
+	if err != nil {
+		s.broken(w, r, "subscribe", err)
+		return
+	}
+	past, err := s.past(r, replay)
+	if err != nil {
+		s.broken(w, r, "read the journal", err)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // a proxy in front must not hold it back
+	out := &sender{w: w, control: http.NewResponseController(w), timeout: s.options.WriteTimeout, at: parseCursor(r.Header.Get("Last-Event-ID"))}
+	if err := out.begin(past); err == nil {
+		s.follow(r, out, updates)
+	}
+}
+
+// follow copies updates to the caller, with a beat when there are none.
+func (s *Server) follow(r *http.Request, out *sender, updates <-chan Update) {
+	beat := time.NewTicker(s.options.Heartbeat)
+	defer beat.Stop()
+	for {
+		var err error
+		select {
+		case <-r.Context().Done():
+			return
+		case <-beat.C:
+			err = out.write(": beat\n\n")
+		case u, open := <-updates:
+			if !open {
+				return // too far behind: the caller comes again with its position
+			}
+			err = out.update(u)
+		}
+		if err != nil {
+			s.options.Logger.DebugContext(r.Context(), "a stream ended", "error", err)
+			return
+		}
+	}
+}
+
+// history is what a stream begins with.
+type history struct {
+	blocks []engine.Block
+	events []rollout.Event
+	status engine.Status
+}
+
+// past reads the journal. A caller that gives a position is sent what came
+// after it; one that does not is sent the newest replay blocks.
+func (s *Server) past(r *http.Request, replay int) (h history, err error) {
+	name := r.PathValue("name")
+	at := parseCursor(r.Header.Get("Last-Event-ID"))
+	if at != (cursor{}) {
+		replay = maxReplay
+	}
+	if replay > 0 {
+		if h.blocks, err = s.rollouts.Blocks(r.Context(), name, replay); err != nil {
+			return h, err
+		}
+		if h.events, err = s.rollouts.Events(r.Context(), name, replay); err != nil {
+			return h, err
+		}
+	}
+	h.blocks = after(h.blocks, func(b engine.Block) bool { return blockKey(b) == at.block })
+	h.events = after(h.events, func(e rollout.Event) bool { return e.ID == at.event })
+	h.status, err = s.rollouts.Status(r.Context(), name)
+	return h, err
+}
+
+// after returns what follows the newest element that is the one last seen, or
+// everything if that is no longer there.
+func after[T any](all []T, seen func(T) bool) []T {
+	for i := len(all) - 1; i >= 0; i-- {
+		if seen(all[i]) {
+			return all[i+1:]
+		}
+	}
+	return all
+}
+
+// cursor is a stream's position: the last block and the last event sent.
+type cursor struct{ block, event string }
+
+// blockKey names a block for good: numbers begin again with each attempt.
+func blockKey(b engine.Block) string {
+	return strconv.FormatInt(b.Block, 10) + "@" + strconv.FormatInt(b.End.UnixNano(), 36)
+}
+
+func (c cursor) String() string { return c.block + "~" + url.QueryEscape(c.event) }
+
+// parseCursor reads what String wrote. What it cannot read is no position:
+// the caller is then sent the journal from its beginning.
+func parseCursor(text string) cursor {
+	block, event, ok := strings.Cut(text, "~")
+	if !ok || len(text) > 1024 {
+		return cursor{}
+	}
+	event, err := url.QueryUnescape(event)
+	if err != nil {
+		return cursor{}
+	}
+	return cursor{block: block, event: event}
+}
+
+// sender writes server-sent events to one caller.
+type sender struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	timeout time.Duration
+	at      cursor
+	sent    map[string]bool // what the journal already gave, until the subscription is past it
+}
+
+func (o *sender) begin(past history) error {
+	if err := o.write("retry: 2000\n\n"); err != nil {
+		return err
+	}
+	o.sent = make(map[string]bool, len(past.blocks)+len(past.events))
+	for _, b := range past.blocks {
+		if err := o.block(b); err != nil {
+			return err
+		}
+	}
+	for _, e := range past.events {
+		if err := o.event(e); err != nil {
+			return err
+		}
+	}
+	return o.message("status", "", past.status)
+}
+
+func (o *sender) update(u Update) error {
+	var errs []error
+	if u.Block != nil {
+		errs = append(errs, o.block(*u.Block))
+	}
+	if u.Event != nil {
+		errs = append(errs, o.event(*u.Event))
+	}
+	if u.Status != nil {
+		errs = append(errs, o.message("status", "", *u.Status))
+	}
+	return errors.Join(errs...)
+}
+
+func (o *sender) block(b engine.Block) error {
+	key := blockKey(b)
+	if o.twice("b" + key) {
+		return nil
+	}
+	o.at.block = key
+	return o.message("block", o.at.String(), b)
+}
+
+func (o *sender) event(e rollout.Event) error {
+	if o.twice("e" + e.ID) {
+		return nil
+	}
+	o.at.event = e.ID
+	return o.message("event", o.at.String(), e)
+}
+
+// twice reports whether the journal and the subscription both hold it, and
+// remembers it. The memory is dropped once it is larger than both can overlap.
+func (o *sender) twice(key string) bool {
+	if o.sent[key] {
+		return true
+	}
+	if len(o.sent) > 4*maxReplay {
+		clear(o.sent)
+	}
+	o.sent[key] = true
+	return false
+}
+
+func (o *sender) message(kind, id string, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", kind, err)
+	}
+	if id != "" {
+		id = "id: " + id + "\n"
+	}
+	return o.write("event: " + kind + "\n" + id + "data: " + string(body) + "\n\n")
+}
+
+// write sends text and flushes, within the time a client has to read it.
+func (o *sender) write(text string) error {
+	_ = o.control.SetWriteDeadline(time.Now().Add(o.timeout)) // not every writer has one; net/http's has
+	if _, err := o.w.Write([]byte(text)); err != nil {
+		return fmt.Errorf("%w: %w", errSilent, err)
+	}
+	if err := o.control.Flush(); err != nil {
+		return fmt.Errorf("%w: %w", errSilent, err)
+	}
+	return nil
+}
