@@ -1,0 +1,69 @@
+# Everything a developer or a machine runs. `make help` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+GO ?= go
+UI := internal/web/ui
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN{FS=":.*## "} /^[a-z-]+:.*## /{printf "  %-14s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/haldane
+	$(GO) build -trimpath -ldflags "-s -w -X github.com/haldane-dev/haldane/internal/cli.version=$(VERSION)" -o bin/haldane ./cmd/haldane
+
+.PHONY: demo
+demo: ## roll out a real model on this machine (SCENARIO=good|wrong|slow|errors|drift)
+	$(GO) run ./cmd/haldane demo $(if $(SCENARIO),--scenario $(SCENARIO))
+
+.PHONY: test
+test: test-go test-browser ## all tests; minutes, no root
+
+.PHONY: test-go
+test-go: ## the Go tests
+	$(GO) test -timeout 20m ./...
+
+.PHONY: test-browser
+test-browser: ## the dashboard in a real Chromium
+	scripts/browser-tests
+
+.PHONY: race
+race: ## the Go tests under the race detector, the slow simulations shortened
+	$(GO) test -race -short -timeout 30m ./...
+
+.PHONY: lint
+lint: ## formatting, vet, staticcheck
+	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "not formatted (gofmt -w):"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+.PHONY: generate
+generate: ui ## rebuild everything that is generated and committed
+
+.PHONY: ui
+ui: $(UI)/node_modules/.ready ## rebuild the dashboard's bundle
+	npm --prefix $(UI) run build
+
+$(UI)/node_modules/.ready: $(UI)/package-lock.json
+	npm --prefix $(UI) ci --no-audit --no-fund
+	touch $@
+
+.PHONY: verify
+verify: generate ## fail if generated files or go.mod are not what their sources make
+	@if [ -n "$$(git status --porcelain -- internal/web/dist)" ]; then git --no-pager diff --stat -- internal/web/dist; echo "internal/web/dist is not what internal/web/ui builds: commit the result of make generate"; exit 1; fi
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (10s) each
+	scripts/fuzz $(or $(FUZZTIME),10s)
+
+.PHONY: bench
+bench: ## Go benchmarks of decide, observe, mirror and verdict, with allocations
+	$(GO) test -run '^$$' -bench . -benchmem ./internal/traffic ./internal/telemetry ./internal/inference ./internal/predictionid ./internal/gateway ./internal/analysis ./internal/stats
+
+.PHONY: bench-gateway
+bench-gateway: ## CPU per request beside ReverseProxy, nginx and HAProxy (needs nginx, haproxy, wrk)
+	$(GO) run ./test/bench/gateway $(BENCHFLAGS)
