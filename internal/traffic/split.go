@@ -48,8 +48,12 @@ const Full Weight = 10000
 // Percent returns the weight of p percent, rounded to the hundredth and
 // clipped to 0..100.
 func Percent(p float64) Weight {
-	w := Weight(p*100 + 0.5)
-	return min(max(w, 0), Full)
+	// Clipped before the conversion, which is undefined outside the integers.
+	// Written so that NaN, which is no share at all, gives 0.
+	if !(p > 0) {
+		return 0
+	}
+	return Weight(min(p, 100)*100 + 0.5)
 }
 
 // Share returns the weight as a number in [0,1].

@@ -1,6 +1,7 @@
 package traffic
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -24,6 +25,9 @@ type Choice struct {
 	Keyed  bool   // decided by a sticky key, whose bucket is Bucket
 	Mirror bool   // also send a copy to the canary
 	Bucket uint16 // of the key, in [0, Full)
+	// KeyHash tells keys apart without naming them, so that a key can be
+	// counted once; it is salted, and 0 unless Keyed.
+	KeyHash uint64
 }
 
 // Table is a compiled Split. It is immutable.
@@ -44,11 +48,18 @@ type matcher struct {
 
 // Compile checks s and prepares it for picking. cohorts holds the keys of each
 // cohort that s names; a cohort that is missing is an error, and so are a bad
-// regular expression, a weight out of range and a match with no or two kinds.
+// regular expression, a weight out of range, two places to find the sticky key,
+// a match with no or two kinds, a field without a name or with two conditions,
+// and a country that is not two upper-case letters. The table keeps nothing of
+// s or cohorts that a caller could change afterwards.
 func Compile(s Split, cohorts map[string][]string) (*Table, error) {
 	if s.Canary < 0 || s.Canary > Full || s.Mirror < 0 || s.Mirror > Full {
 		return nil, fmt.Errorf("split: canary %s, mirror %s: a weight is between 0%% and 100%%", s.Canary, s.Mirror)
 	}
+	if s.Sticky.Header != "" && s.Sticky.Cookie != "" {
+		return nil, fmt.Errorf("split: sticky by header %s and by cookie %s: choose one", s.Sticky.Header, s.Sticky.Cookie)
+	}
+	s.Always, s.Never = slices.Clone(s.Always), slices.Clone(s.Never)
 	t := &Table{split: s, salt: xxhash.Sum64String(s.Salt)}
 	var err error
 	if t.always, err = compileAll("always", s, s.Always, cohorts); err != nil {
@@ -75,29 +86,28 @@ func compileAll(what string, s Split, ms []Match, cohorts map[string][]string) (
 func compile(s Split, m Match, cohorts map[string][]string) (matcher, error) {
 	var c matcher
 	kinds := 0
-	field := func(f *Field, name *string) error {
-		kinds++
-		*name, c.exact, c.prefix = f.Name, f.Exact, f.Prefix
-		if f.Regex == "" {
-			return nil
-		}
-		re, err := regexp.Compile(`\A(?:` + f.Regex + `)\z`)
-		c.regex = re
-		return err
-	}
 	if m.Header != nil {
-		if err := field(m.Header, &c.header); err != nil {
-			return c, fmt.Errorf("header %s: %w", m.Header.Name, err)
+		kinds++
+		c.header = m.Header.Name
+		if err := c.setField(m.Header); err != nil {
+			return c, fmt.Errorf("header %q: %w", m.Header.Name, err)
 		}
 	}
 	if m.Cookie != nil {
-		if err := field(m.Cookie, &c.cookie); err != nil {
-			return c, fmt.Errorf("cookie %s: %w", m.Cookie.Name, err)
+		kinds++
+		c.cookie = m.Cookie.Name
+		if err := c.setField(m.Cookie); err != nil {
+			return c, fmt.Errorf("cookie %q: %w", m.Cookie.Name, err)
 		}
 	}
 	if len(m.Country) > 0 {
 		kinds++
-		c.countries = m.Country
+		for _, country := range m.Country {
+			if !isCountry(country) {
+				return c, fmt.Errorf("country %q: want a code of two upper-case letters (ISO 3166-1), as NL", country)
+			}
+		}
+		c.countries = slices.Clone(m.Country)
 	}
 	if m.Cohort != "" {
 		kinds++
@@ -119,7 +129,38 @@ func compile(s Split, m Match, cohorts map[string][]string) (matcher, error) {
 	return c, nil
 }
 
-// Split returns what the table was compiled from.
+// setField takes over the condition of f.
+func (m *matcher) setField(f *Field) error {
+	if f.Name == "" {
+		return errors.New("it has no name")
+	}
+	conditions := 0
+	for _, s := range [...]string{f.Exact, f.Prefix, f.Regex} {
+		if s != "" {
+			conditions++
+		}
+	}
+	if conditions > 1 {
+		return errors.New("choose one of exact, prefix and regex")
+	}
+	m.exact, m.prefix = f.Exact, f.Prefix
+	if f.Regex == "" {
+		return nil
+	}
+	var err error
+	if m.regex, err = regexp.Compile(`\A(?:` + f.Regex + `)\z`); err != nil {
+		return fmt.Errorf("regex %q: %w", f.Regex, err)
+	}
+	return nil
+}
+
+func isCountry(s string) bool {
+	upper := func(c byte) bool { return c >= 'A' && c <= 'Z' }
+	return len(s) == 2 && upper(s[0]) && upper(s[1])
+}
+
+// Split returns what the table was compiled from. Its slices are shared: treat
+// them as read-only.
 func (t *Table) Split() Split { return t.split }
 
 // Pick says where r goes. draw is a uniform random number; its low and high
@@ -136,7 +177,8 @@ func (t *Table) Pick(r Request, draw uint64) Choice {
 	c := Choice{}
 	point := Weight(uint32(draw) % uint32(Full)) // bias below 2⁻¹⁸
 	if key != "" {
-		c.Keyed, c.Bucket = true, Bucket(t.salt, key)
+		c.Keyed, c.KeyHash = true, mix(t.salt, key)
+		c.Bucket = uint16(c.KeyHash % uint64(Full))
 		point = Weight(c.Bucket)
 	}
 	if point < t.split.Canary {
@@ -161,6 +203,11 @@ func (t *Table) Key(r Request) string {
 // Bucket returns the bucket of key, uniform in [0, Full). salt is the hash of
 // the rollout's salt, so that two rollouts cut their users differently.
 func Bucket(salt uint64, key string) uint16 {
+	return uint16(mix(salt, key) % uint64(Full))
+}
+
+// mix hashes key under salt.
+func mix(salt uint64, key string) uint64 {
 	h := xxhash.Sum64String(key) ^ salt
 	// The finaliser of SplitMix64: without it two salts would give buckets
 	// that differ by an exclusive or, that is, correlated cohorts.
@@ -168,8 +215,7 @@ func Bucket(salt uint64, key string) uint16 {
 	h *= 0xbf58476d1ce4e5b9
 	h ^= h >> 27
 	h *= 0x94d049bb133111eb
-	h ^= h >> 31
-	return uint16(h % uint64(Full))
+	return h ^ h>>31
 }
 
 func matchAny(ms []matcher, r Request, key string) bool {
