@@ -15,7 +15,7 @@ var ErrTruncated = errors.New("the data end too early")
 // maxDepth bounds nesting, so that hostile input cannot exhaust the stack.
 const maxDepth = 64
 
-// SEXP type codes, from R's source of truth, "R Internals" §1.8.
+// Type codes of serialised objects ("R Internals", "Serialization Formats").
 const (
 	codeSymbol    = 1
 	codePairlist  = 2
