@@ -1,0 +1,227 @@
+package telemetry
+
+import (
+	"math"
+	"sync"
+	"sync/atomic"
+
+	"github.com/haldane-dev/haldane/internal/inference"
+	"github.com/haldane-dev/haldane/internal/traffic"
+)
+
+// Recorder counts. Its methods are safe for concurrent use; see the package
+// comment for what they cost.
+type Recorder struct {
+	opt        Options
+	classes    *classTable
+	keys       atomic.Pointer[keySet] // nil unless sticky
+	generation atomic.Uint64          // the newest that decided
+	assigned   [maxWeights]assignCell
+
+	// gate is the number of the set that is written to, in the highest bit, and
+	// how many writers have entered it since the last swap, in the others.
+	gate atomic.Uint64
+	sets [2]cellSet
+
+	mu    sync.Mutex // of total, held by Snapshot
+	total Snapshot
+}
+
+// assignCell counts the assignments of one weight.
+type assignCell struct {
+	weight atomic.Int64 // of the canary, plus one; 0 while the cell is free
+	arms   [traffic.NumArms]atomic.Int64
+}
+
+const hotBit = 1 << 63
+
+// New returns a Recorder that has seen nothing.
+func New(o Options) *Recorder {
+	o = o.complete()
+	r := &Recorder{opt: o, classes: newClassTable(o.MaxClasses), total: emptySnapshot(o)}
+	for i := range r.sets {
+		for arm := range r.sets[i].arms {
+			r.sets[i].arms[arm].init(o)
+		}
+	}
+	if o.Sticky {
+		r.keys.Store(newKeySet(o.MaxKeys))
+	}
+	return r
+}
+
+// Assign tells of a request that was sent to an arm under the table of that
+// generation, whose random share for the canary was weight. Call it once for
+// each request, when it is decided, unless it warms a model up.
+//
+// It counts for the traffic check: random decisions only, at weights that leave
+// something to chance, and of requests with a sticky key the first of each key
+// only, since those that follow were decided with it.
+func (r *Recorder) Assign(c traffic.Choice, generation uint64, weight traffic.Weight) {
+	for {
+		newest := r.generation.Load()
+		if generation <= newest || r.generation.CompareAndSwap(newest, generation) {
+			break
+		}
+	}
+	if c.Forced || weight <= 0 || weight >= traffic.Full {
+		return
+	}
+	if c.Keyed {
+		keys := r.keys.Load()
+		if keys == nil || !keys.first(c.KeyHash) {
+			return
+		}
+	}
+	for i := range r.assigned {
+		a := &r.assigned[i]
+		w := a.weight.Load()
+		if w == 0 && !a.weight.CompareAndSwap(0, int64(weight)+1) {
+			w = a.weight.Load()
+		}
+		if w == 0 || w == int64(weight)+1 {
+			a.arms[c.Arm&1].Add(1)
+			return
+		}
+	}
+}
+
+// ForgetKeys lets every sticky key be counted again. Call it when a new revision
+// begins, whose traffic check starts afresh, and never during one: a key's arm
+// is no news the second time.
+func (r *Recorder) ForgetKeys() {
+	if r.keys.Load() != nil {
+		r.keys.Store(newKeySet(r.opt.MaxKeys))
+	}
+}
+
+// enter returns the set to write to; the caller must leave it soon.
+func (r *Recorder) enter() *cellSet { return &r.sets[r.gate.Add(1)>>63] }
+
+func (s *cellSet) leave() { s.done.Add(1) }
+
+// Observe tells how a request ended. It keeps nothing of x.
+func (r *Recorder) Observe(x *Exchange) {
+	s := r.enter()
+	a := &s.arms[x.Arm&1]
+	switch {
+	case x.Warmup:
+		a.warmup.Add(1)
+	case x.Forced:
+		countApart(x, &a.forced, &a.forcedErrors)
+	case x.Generation < r.generation.Load():
+		countApart(x, &a.stale, &a.staleErrors)
+	default:
+		r.observe(a, x)
+	}
+	s.leave()
+}
+
+// countApart counts a request that is no evidence.
+func countApart(x *Exchange, all, failed *cell) {
+	if x.Cancelled {
+		return
+	}
+	all.Add(1)
+	if x.Failed {
+		failed.Add(1)
+	}
+}
+
+// observe counts a request that is evidence.
+func (r *Recorder) observe(a *armCells, x *Exchange) {
+	switch {
+	case x.Cancelled:
+		a.cancelled.Add(1)
+	case x.Failed:
+		a.requests.Add(1)
+		a.errors.Add(1)
+		return
+	default:
+		a.requests.Add(1)
+	}
+	a.latency[bin(r.opt.Edges, x.Latency)].Add(1)
+	if st := x.Stream; st != nil {
+		r.observeStream(a, st)
+	}
+	if x.Cancelled {
+		return
+	}
+	if x.Readable && !x.Read {
+		a.unread.Add(1)
+	}
+	for i := range x.Predictions {
+		r.predict(a, &x.Predictions[i])
+	}
+}
+
+func (r *Recorder) observeStream(a *armCells, st *inference.StreamResult) {
+	if st.HasTTFT {
+		a.ttft[bin(r.opt.Edges, st.TTFT)].Add(1)
+		a.firstToken.add(r.opt.TTFT.Clip(st.TTFT.Seconds()))
+	}
+	if st.TimePerOutputToken > 0 {
+		a.perToken[bin(r.opt.Edges, st.TimePerOutputToken)].Add(1)
+		a.tokenTime.add(r.opt.PerToken.Clip(st.TimePerOutputToken.Seconds()))
+	}
+}
+
+// predict counts one prediction. Numbers that are not finite count as absent.
+func (r *Recorder) predict(a *armCells, p *inference.Prediction) {
+	if p.Unread() {
+		a.unread.Add(1)
+		return
+	}
+	a.predictions.Add(1)
+	if p.HasClass {
+		a.classes[r.classes.number(p.Class)].Add(1)
+	}
+	if p.HasConfidence && isFinite(p.Confidence) {
+		unit := Bounds{0, 1}
+		x := unit.Clip(p.Confidence)
+		a.confidence.add(x)
+		a.confidenceBins[unit.Bin(x, ScoreBins)].Add(1)
+	}
+	if p.HasValue && isFinite(p.Value) {
+		x := r.opt.Value.Clip(p.Value)
+		a.value.add(x)
+		if a.valueBins != nil {
+			a.valueBins[r.opt.Value.Bin(x, ScoreBins)].Add(1)
+		}
+	}
+}
+
+func isFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+// ObservePair tells how the two answers to a mirrored request compare.
+func (r *Recorder) ObservePair(p Pair) {
+	s := r.enter()
+	c := &s.pairs
+	c.seen.Add(1)
+	switch {
+	case p.CanaryBad && p.StableBad:
+		c.bothBad.Add(1)
+	case p.CanaryBad:
+		c.canaryOnlyBad.Add(1)
+	case p.StableBad:
+		c.stableOnlyBad.Add(1)
+	default:
+		if p.CanaryLatency > p.StableLatency {
+			c.canarySlower.Add(1)
+		}
+		if p.Comparable {
+			c.comparable.Add(1)
+			if p.Disagree {
+				c.disagree.Add(1)
+			}
+		}
+	}
+	s.leave()
+}
+
+// MirrorDropped counts a request that was to be mirrored and was not.
+func (r *Recorder) MirrorDropped() {
+	s := r.enter()
+	s.pairs.dropped.Add(1)
+	s.leave()
+}

@@ -1,0 +1,219 @@
+package telemetry
+
+import (
+	"runtime"
+	"slices"
+
+	"github.com/haldane-dev/haldane/internal/traffic"
+)
+
+// Snapshot is everything counted up to one moment, or between two. It must not
+// be changed; parts of it are shared with other snapshots.
+type Snapshot struct {
+	Edges    []float64 // upper edges of the latency histograms, in seconds
+	Classes  []string  // names of ByClass, whose last count is OtherClass
+	Arms     [traffic.NumArms]ArmCounts
+	Pairs    PairCounts
+	Assigned []Assigned // by weight, ascending
+}
+
+// ArmCounts is one arm. Histograms have one count more than Snapshot has edges,
+// for what lies beyond the last.
+type ArmCounts struct {
+	// Evidence: requests randomly assigned under the newest generation.
+	Requests  int64 // answered or failed
+	Errors    int64 // of those, failed
+	Cancelled int64 // given up by the client first, and in no other count but latency
+	Latency   []int64
+	TTFT      []int64 // time to first token
+	PerToken  []int64 // time per output token
+
+	// Of the requests above that were answered.
+	Predictions     int64 // read
+	Unread          int64 // answers, or single predictions in them, that could not be read
+	ByClass         []int64
+	ConfidenceBins  []int64 // ScoreBins equal bins of [0, 1]
+	ValueBins       []int64 // ScoreBins equal bins of Options.Value; nil without
+	Confidence      Moments
+	Value           Moments
+	TTFTMoments     Moments // seconds
+	PerTokenMoments Moments // seconds
+
+	// No evidence.
+	Forced, ForcedErrors int64 // put there by a match
+	Stale, StaleErrors   int64 // decided before the newest generation
+	Warmup               int64
+}
+
+// Moments are count, sum and sum of squares of a number.
+type Moments struct {
+	N          int64
+	Sum, SumSq float64
+}
+
+// Mean returns the average; ok is false of nothing.
+func (m Moments) Mean() (mean float64, ok bool) {
+	if m.N <= 0 {
+		return 0, false
+	}
+	return m.Sum / float64(m.N), true
+}
+
+// PairCounts is what mirrored requests showed.
+type PairCounts struct {
+	Seen          int64 // both answers are in
+	Comparable    int64 // both are good and could be read
+	Disagree      int64 // of Comparable
+	CanaryOnlyBad int64
+	StableOnlyBad int64
+	BothBad       int64
+	CanarySlower  int64 // of those where both are good
+	Dropped       int64 // were to be mirrored and were not
+}
+
+// Assigned counts the random decisions at one weight, as the traffic check
+// wants them.
+type Assigned struct {
+	Weight         traffic.Weight
+	Stable, Canary int64
+}
+
+func emptySnapshot(o Options) Snapshot {
+	s := Snapshot{Edges: make([]float64, len(o.Edges))}
+	for i, e := range o.Edges {
+		s.Edges[i] = e.Seconds()
+	}
+	for i := range s.Arms {
+		bins := func() []int64 { return make([]int64, len(o.Edges)+1) }
+		s.Arms[i] = ArmCounts{
+			Latency: bins(), TTFT: bins(), PerToken: bins(),
+			ByClass: make([]int64, o.MaxClasses+1), ConfidenceBins: make([]int64, ScoreBins),
+		}
+		if o.Value.IsSet() {
+			s.Arms[i].ValueBins = make([]int64, ScoreBins)
+		}
+	}
+	return s
+}
+
+// Snapshot returns everything counted so far. Every request observed before the
+// call is in it, and every request is in it whole or not at all.
+func (r *Recorder) Snapshot() *Snapshot {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	// The only one to change the highest bit is this method, under the lock.
+	hot := r.gate.Load() & hotBit
+	entered := r.gate.Swap(hot^hotBit) &^ hotBit
+	cold := &r.sets[hot>>63]
+	for cold.done.Load() != entered {
+		runtime.Gosched() // a writer needs well under a microsecond
+	}
+	cold.done.Store(0)
+	for arm := range cold.arms {
+		cold.arms[arm].drain(&r.total.Arms[arm])
+	}
+	cold.pairs.drain(&r.total.Pairs)
+	r.total.Classes = r.classes.names()
+	r.total.Assigned = r.assignments()
+	return r.total.clone()
+}
+
+func (r *Recorder) assignments() []Assigned {
+	var out []Assigned
+	for i := range r.assigned {
+		a := &r.assigned[i]
+		w := a.weight.Load()
+		if w == 0 {
+			break // cells are taken in order
+		}
+		out = append(out, Assigned{
+			Weight: traffic.Weight(w - 1),
+			Stable: a.arms[traffic.Stable].Load(), Canary: a.arms[traffic.Canary].Load(),
+		})
+	}
+	slices.SortFunc(out, func(a, b Assigned) int { return int(a.Weight - b.Weight) })
+	return out
+}
+
+func (s *Snapshot) clone() *Snapshot {
+	c := *s
+	for i := range c.Arms {
+		for _, h := range c.Arms[i].histograms() {
+			*h = slices.Clone(*h)
+		}
+	}
+	return &c
+}
+
+// histograms returns every list of counts, so that they can be treated alike.
+func (a *ArmCounts) histograms() []*[]int64 {
+	return []*[]int64{&a.Latency, &a.TTFT, &a.PerToken, &a.ByClass, &a.ConfidenceBins, &a.ValueBins}
+}
+
+func (a *ArmCounts) numbers() []*int64 {
+	return []*int64{
+		&a.Requests, &a.Errors, &a.Cancelled, &a.Predictions, &a.Unread,
+		&a.Forced, &a.ForcedErrors, &a.Stale, &a.StaleErrors, &a.Warmup,
+	}
+}
+
+func (a *ArmCounts) moments() []*Moments {
+	return []*Moments{&a.Confidence, &a.Value, &a.TTFTMoments, &a.PerTokenMoments}
+}
+
+func (p *PairCounts) numbers() []*int64 {
+	return []*int64{
+		&p.Seen, &p.Comparable, &p.Disagree, &p.CanaryOnlyBad, &p.StableOnlyBad,
+		&p.BothBad, &p.CanarySlower, &p.Dropped,
+	}
+}
+
+// Sub returns what was counted after prev, an earlier snapshot of the same
+// Recorder; nil stands for its beginning. Neither is changed.
+func (s *Snapshot) Sub(prev *Snapshot) *Snapshot {
+	d := s.clone()
+	if prev == nil {
+		return d
+	}
+	for i := range d.Arms {
+		a, b := &d.Arms[i], prev.Arms[i]
+		subtract(a.numbers(), b.numbers())
+		old := b.histograms()
+		for j, h := range a.histograms() {
+			for k := range *h {
+				(*h)[k] -= (*old[j])[k]
+			}
+		}
+		oldMoments := b.moments()
+		for j, m := range a.moments() {
+			m.N -= oldMoments[j].N
+			m.Sum -= oldMoments[j].Sum
+			m.SumSq -= oldMoments[j].SumSq
+		}
+	}
+	subtract(d.Pairs.numbers(), prev.Pairs.numbers())
+	d.Assigned = subtractAssigned(s.Assigned, prev.Assigned)
+	return d
+}
+
+func subtract(from, these []*int64) {
+	for i, n := range from {
+		*n -= *these[i]
+	}
+}
+
+// subtractAssigned leaves out weights at which nothing happened.
+func subtractAssigned(now, then []Assigned) []Assigned {
+	var out []Assigned
+	for _, a := range now {
+		i, ok := slices.BinarySearchFunc(then, a.Weight, func(b Assigned, w traffic.Weight) int { return int(b.Weight - w) })
+		if ok {
+			a.Stable -= then[i].Stable
+			a.Canary -= then[i].Canary
+		}
+		if a.Stable != 0 || a.Canary != 0 {
+			out = append(out, a)
+		}
+	}
+	return out
+}
