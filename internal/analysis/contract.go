@@ -21,7 +21,7 @@ const (
 type Config struct {
 	FalseRollback  float64       `json:"falseRollback"`        // α of the whole rollout, all metrics, any number of looks
 	FalsePromotion float64       `json:"falsePromotion"`       // β per metric at its margin
-	Attempt        int           `json:"attempt,omitempty"`    // k ≥ 1 for the k-th try of one revision: α_k = 6α/(π²k²); 0 means 1
+	Attempt        int           `json:"attempt,omitempty"`    // k ≥ 1 for the k-th try of one revision; 0 means 1. The first spends 0.9·α, the k-th 0.1·α·6/(π²(k−1)²): together α
 	Warmup         time.Duration `json:"warmup,omitempty"`     // canary blocks that begin earlier than this after its first traffic are no evidence
 	MaxDuration    time.Duration `json:"maxDuration"`          // horizon over which restart mass is spread
 	Interval       time.Duration `json:"interval"`             // nominal length of a block

@@ -7,6 +7,7 @@ import "math"
 // among about thirty by simulation; validity under bursts is approximate.
 const (
 	heldBlocks      = 8
+	maxHeld         = 16
 	stableStrength  = 4
 	canaryStrength  = 10
 	hitsPerContrast = 5 // expected stable hits that make a difference of two stretches worth squaring
@@ -63,7 +64,7 @@ type Dispersion struct {
 func (d *Dispersion) Observe(stable, canary Stretch, vStable, vCanary float64) {
 	d.Stable.add(stable.N, stable.Sum)
 	d.Canary.add(canary.N, canary.Sum)
-	if canary.N > 0 && stable.N > 0 && d.Blocks < heldBlocks {
+	if canary.N > 0 && stable.N > 0 && d.Blocks < maxHeld {
 		d.Blocks++
 	}
 	if d.Stable.Open.N*math.Min(vStable, .25) < hitsPerContrast {
@@ -83,5 +84,38 @@ func (d Dispersion) Phi() float64 {
 
 // Temper returns how evidence is to be weakened now.
 func (d Dispersion) Temper() Temper {
-	return Temper{Phi: d.Phi(), Hold: d.Blocks < heldBlocks}
+	return Temper{Phi: d.Phi(), Hold: d.Blocks < heldBlocks || d.Blocks < maxHeld && d.Stable.Count < 3}
+}
+
+// Fresh returns the estimate so far with no stretch to compare the next one
+// with, for when the event counted changes.
+func (d Dispersion) Fresh() Dispersion {
+	d.Stable.Open, d.Stable.Last = Stretch{}, Stretch{}
+	d.Canary.Open, d.Canary.Last = Stretch{}, Stretch{}
+	return d
+}
+
+// OneArm is the dispersion of a single stream of trials, such as mirrored pairs.
+type OneArm struct {
+	Blocks int    `json:"blocks"`
+	Spread Spread `json:"spread"`
+}
+
+// Observe adds one block and the variance of a single value.
+func (o *OneArm) Observe(x Stretch, variance float64) {
+	o.Spread.add(x.N, x.Sum)
+	if x.N > 0 && o.Blocks < maxHeld {
+		o.Blocks++
+	}
+	if o.Spread.Open.N*math.Min(variance, .25) >= hitsPerContrast {
+		o.Spread.close(variance)
+	}
+}
+
+// Temper returns how evidence is to be weakened now, with φ as stable's is.
+func (o OneArm) Temper() Temper {
+	return Temper{
+		Phi:  math.Max(1, (stableStrength+o.Spread.Sum)/(stableStrength+o.Spread.Count)),
+		Hold: o.Blocks < heldBlocks,
+	}
 }

@@ -1,0 +1,113 @@
+package analysis
+
+import (
+	"math"
+
+	"github.com/haldane-dev/haldane/internal/stats"
+)
+
+// firstAttempt is the share of α that the first try of a revision may spend; the
+// rest is kept for retries.
+const firstAttempt = .9
+
+// level returns α of this attempt. The first try spends 0.9·α; the k-th spends
+// 0.1·α·6/(π²(k−1)²), so that all tries of one revision together spend α however
+// many there are.
+func (c Config) level() float64 {
+	if c.Attempt <= 1 {
+		return firstAttempt * c.FalseRollback
+	}
+	j := float64(c.Attempt - 1)
+	return (1 - firstAttempt) * c.FalseRollback * 6 / (math.Pi * math.Pi * j * j)
+}
+
+// schedule spreads the stake of a rollback process over the minutes of the
+// rollout, so that a regression that comes late is caught nearly as fast.
+func (c Config) schedule() stats.Schedule {
+	return stats.Restarting(int(math.Ceil(c.MaxDuration.Minutes())))
+}
+
+// groups are the kinds that share one default portion of α, and its size.
+var groups = map[Kind]struct {
+	group string
+	share float64
+}{
+	ErrorRate: {"errors", .4},
+	Latency:   {"latency", .2},
+	Outcome:   {"outcome", .15},
+	Drift:     {"answers", .15},
+	Pairs:     {"answers", .15},
+	Mean:      {"mean", .1},
+}
+
+// shares returns each metric's share of α. Metrics with a Weight take it as it
+// is; the others divide the default of their group among themselves; then all are
+// normalised to sum to 1.
+func (c Config) shares() []float64 {
+	out := make([]float64, len(c.Metrics))
+	sum := 0.0
+	for i, m := range c.Metrics {
+		out[i] = m.Weight
+		if m.Weight <= 0 {
+			out[i] = groups[m.Kind].share / float64(c.siblings(m.Kind))
+		}
+		if out[i] <= 0 { // a kind this build does not know
+			out[i] = .1
+		}
+		sum += out[i]
+	}
+	for i := range out {
+		out[i] /= sum
+	}
+	return out
+}
+
+// siblings counts the metrics without a weight of their own in the group of k.
+func (c Config) siblings(k Kind) int {
+	n := 0
+	for _, m := range c.Metrics {
+		if m.Weight <= 0 && groups[m.Kind].group == groups[k].group {
+			n++
+		}
+	}
+	return max(n, 1)
+}
+
+// clock names the filtration a metric's evidence is read by. Everything known
+// when a request ends shares one; labels come later, each at its own pace.
+func (c Config) clock(i int) int {
+	if c.Metrics[i].Kind == Outcome {
+		return i + 1
+	}
+	return 0
+}
+
+// margin is the line that a canary must be shown to stay under, at factor 1.
+func (m Metric) margin() stats.Null {
+	ratio := m.MaxRatio
+	if ratio <= 0 {
+		ratio = 1
+	}
+	return stats.Null{Ratio: ratio, Shift: m.MaxIncrease}
+}
+
+// gates reports whether the metric must pass before this stage may be left.
+func (m Metric) gates(s Stage) bool {
+	switch m.Kind {
+	case Pairs:
+		return s.Shadow
+	case Outcome:
+		return s.Last && !s.Shadow
+	default:
+		return !s.Shadow
+	}
+}
+
+// compared reports whether the metric's counts are a comparison at this stage.
+// Labels are of requests that were split earlier, so they count at any stage.
+func (m Metric) compared(s Stage) bool {
+	return m.Kind == Pairs || m.Kind == Outcome || !s.Shadow
+}
+
+// factor returns the stage's margin factor, at least 1.
+func (s Stage) factor() float64 { return math.Max(1, s.Factor) }

@@ -1,0 +1,104 @@
+package analysis
+
+import "github.com/haldane-dev/haldane/internal/stats"
+
+// judge is what each kind of metric can do with a block's counts. Its
+// implementations are parts of the state: pointers into a private copy.
+type judge interface {
+	// check reports why a measure cannot be used, or "".
+	check(m Metric, x Measure) string
+	// learn takes stable's counts as history, not as evidence.
+	learn(m Metric, x Measure, decay float64)
+	// bet takes a block in which both arms have counts as evidence, and returns
+	// the dispersion it was tempered by.
+	bet(m Metric, x Measure, at moment) float64
+	// restage forgets the promotion evidence.
+	restage()
+	// summary returns evidence and estimates as they stand.
+	summary(m Metric, v view) summary
+}
+
+// moment is what a bet needs to know of its block.
+type moment struct {
+	decay    float64 // of pasts, for the seconds the block spans
+	factor   float64 // of the promotion margin
+	schedule stats.Schedule
+	due      int  // restart slots whose time has come
+	temper   bool // weaken evidence by dispersion
+}
+
+// view is how a summary is looked at.
+type view struct {
+	stage    Stage
+	schedule stats.Schedule
+	stable   float64 // trials per second
+	canary   float64
+}
+
+// summary is one metric's evidence and estimates. speed is the log promotion
+// evidence gained per second if the canary is as good as stable, untempered.
+type summary struct {
+	rollback  float64
+	promotion float64
+	stable    float64
+	canary    float64
+	effect    Effect
+	speed     float64
+	phrase    string // "canary errors 2.1% against 1.0%"
+	tolerated string // "at most 1.2% is tolerated", the rollback boundary
+	margin    string // "at most 1.4%", the promotion boundary at this stage
+	waiting   string // what has to come before there is any evidence; "" if nothing
+}
+
+// contrast is what is remembered of one yes-or-no event on both arms.
+type contrast struct {
+	Stable stats.Past       `json:"stable"`
+	Canary stats.Past       `json:"canary"`
+	Spread stats.Dispersion `json:"spread"`
+}
+
+// learn takes stable's count as history.
+func (c *contrast) learn(x stats.Count, prior stats.Prior, decay float64) {
+	c.observe(stats.Block{Stable: x}, prior, decay, false)
+}
+
+// observe remembers a block and returns how its own evidence is to be tempered.
+// The block's own jump is part of the estimate: under bursts that halves the
+// false alarms of a φ from earlier blocks alone.
+func (c *contrast) observe(x stats.Block, prior stats.Prior, decay float64, temper bool) stats.Temper {
+	c.Stable.Add(stats.Count(x.Stable), decay)
+	c.Canary.Add(stats.Count(x.Canary), decay)
+	pB := c.Stable.Rate(prior)
+	// The canary's own rate, leaning on stable's with the weight of half a hit.
+	pC := c.Canary.Rate(stats.Prior{N: .5 / pB, K: .5})
+	c.Spread.Observe(
+		stats.Stretch{N: x.Stable.N, Sum: x.Stable.K}, stats.Stretch{N: x.Canary.N, Sum: x.Canary.K},
+		pB*(1-pB), pC*(1-pC))
+	if !temper {
+		return stats.Temper{Phi: 1}
+	}
+	return c.Spread.Temper()
+}
+
+// trial is one e-process; its components and stakes are set at the first bet.
+type trial struct {
+	stats.Process
+}
+
+// advance multiplies the process by a block's factors, starting it if need be.
+func (t *trial) advance(factors []float64, temper stats.Temper, s stats.Schedule, due int) {
+	if t.Log == nil {
+		t.Process = stats.NewProcess(len(factors), s)
+	}
+	t.Advance(factors, temper, s, due)
+}
+
+// logE returns the evidence, 0 before the first bet.
+func (t trial) logE(g stats.Grid, s stats.Schedule) float64 {
+	if t.Log == nil {
+		return 0
+	}
+	return t.LogE(g.Shares, s)
+}
+
+func (t trial) clone() trial { return trial{t.Process.Clone()} }

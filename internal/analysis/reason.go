@@ -1,0 +1,84 @@
+package analysis
+
+import (
+	"math"
+	"strings"
+)
+
+// longWait is the wait in seconds beyond which a person is told what else to do.
+const longWait = 1800
+
+// after says how much the canary was seen.
+func after(m Metric, s *metricState) string {
+	return ", after " + thousands(s.CanaryN) + " " + m.unitOfTrial()
+}
+
+// unitOfTrial names what is counted.
+func (m Metric) unitOfTrial() string {
+	switch m.Kind {
+	case Outcome:
+		return "labelled canary predictions"
+	case Drift, Mean:
+		return "canary predictions"
+	case Pairs:
+		return "pairs"
+	default:
+		return "canary requests"
+	}
+}
+
+// holding says why a metric has not passed yet: what it waits for and, roughly,
+// how long that takes at the present traffic if the canary is as good as stable.
+func (j *judgement) holding(m Metric, s *metricState, sum summary, eta float64) string {
+	switch {
+	case s.CanaryN == 0 && s.Pending != nil:
+		return j.starving(m, s)
+	case s.CanaryN == 0:
+		return m.Name + ": waiting for " + m.unitOfTrial() + ", none compared yet"
+	case sum.waiting != "":
+		return m.Name + ": waiting for " + sum.waiting
+	}
+	out := sum.phrase + after(m, s) + "; not yet shown to be " + sum.margin
+	if math.IsInf(eta, 1) {
+		return out
+	}
+	out += ", " + about(eta) + " more at this traffic if it is as good as stable"
+	if eta > longWait {
+		out += ": raise the weight, shadow, or allow more time"
+	}
+	return out
+}
+
+// starving tells of an arm without traffic. Silence alone is neither failure nor
+// success; whether it is suspicious is the traffic check's business.
+func (j *judgement) starving(m Metric, s *metricState) string {
+	p := s.Pending
+	stable, canary := p.Measure.Stable.trials(), p.Measure.Canary.trials()
+	if canary > 0 {
+		return m.Name + ": waiting for stable, which had no requests while the canary had " + thousands(canary)
+	}
+	out := m.Name + ": waiting for " + m.unitOfTrial() + ", none so far against " + thousands(stable) + " of stable"
+	if w := s.Weight; w > 0 && w < 1 && stable > 0 && p.Seconds > 0 {
+		out += "; at a share of " + percent(w) + " one is due every " +
+			strings.TrimPrefix(about(p.Seconds/float64(stable)*(1-w)/w), "about ")
+	}
+	return out
+}
+
+// passed says that every gate has, naming the one with the least to spare.
+func (j *judgement) passed() string {
+	tightest := -1
+	for i, m := range j.cfg.Metrics {
+		if m.gates(j.stage) && (tightest < 0 || j.out.Metrics[i].LogPromotion < j.out.Metrics[tightest].LogPromotion) {
+			tightest = i
+		}
+	}
+	return "every metric is within its margin at this step; the closest: " + j.out.Metrics[tightest].Reason
+}
+
+// sentence says how traffic departs from what was configured.
+func (t trafficState) sentence() string {
+	return "traffic is not split as configured: the canary got " + percent(t.Canary/t.Total) + " of " +
+		thousands(int64(t.Total)) + " requests instead of " + percent(t.Expected/t.Total) +
+		"; a comparison on such traffic cannot be trusted"
+}

@@ -1,0 +1,134 @@
+package analysis
+
+import (
+	"fmt"
+
+	"github.com/haldane-dev/haldane/internal/stats"
+)
+
+// The grids, read only.
+var (
+	effects    = stats.Effects()
+	slowdowns  = stats.Slowdowns()
+	shifts     = stats.Shifts()
+	passing    = stats.Pass()
+	faster     = stats.Faster()
+	agreements = stats.Agreements()
+	leaps      = stats.Leaps()
+)
+
+// outcomePrior is what is assumed of the share of wrong predictions.
+var outcomePrior = stats.Prior{N: 10, K: 1}
+
+// shareState judges a share of requests: failures, wrong predictions, or answers
+// over a fixed time.
+type shareState struct {
+	Contrast  contrast       `json:"contrast"`
+	Rollback  trial          `json:"rollback"`
+	Promotion trial          `json:"promotion"`
+	Seen      stats.Standard `json:"seen"`
+}
+
+func (s shareState) clone() shareState {
+	s.Rollback, s.Promotion = s.Rollback.clone(), s.Promotion.clone()
+	return s
+}
+
+func (m Metric) prior() stats.Prior {
+	if m.Kind == Outcome {
+		return outcomePrior
+	}
+	return stats.RarePrior
+}
+
+func (s *shareState) check(_ Metric, x Measure) string {
+	return checkBoth(x, func(c Counts) string {
+		if c.N < 0 || c.K < 0 || c.K > c.N {
+			return fmt.Sprintf("%d hits in %d trials", c.K, c.N)
+		}
+		return ""
+	})
+}
+
+func (s *shareState) learn(m Metric, x Measure, decay float64) {
+	s.Contrast.learn(count(x.Stable), m.prior(), decay)
+}
+
+func (s *shareState) bet(m Metric, x Measure, at moment) float64 {
+	return s.wager(share{m.margin(), m.Tolerate, m.prior(), effects},
+		stats.Block{Stable: count(x.Stable), Canary: count(x.Canary)}, at)
+}
+
+// share is one share's margin, how much of it is tolerated, and what is assumed.
+type share struct {
+	margin   stats.Null
+	tolerate float64
+	prior    stats.Prior
+	grid     stats.Grid
+}
+
+// rollback returns the bet against the canary being tolerable.
+func (p share) rollback() stats.Bet {
+	return stats.Bet{Null: p.margin.Scale(p.tolerate), Side: stats.Rollback, Odds: p.grid.Odds}
+}
+
+// promotion returns the bet against the canary being beyond the margin.
+func (p share) promotion(factor float64) stats.Bet {
+	return stats.Bet{Null: p.margin.Scale(factor), Side: stats.Promotion}
+}
+
+// wager takes one block as evidence on both sides. Both bets rest on earlier
+// blocks: on stable's rate against a rollback, on the rate of both arms together
+// against a promotion.
+func (s *shareState) wager(p share, x stats.Block, at moment) float64 {
+	var up [8]float64
+	var pass [1]float64
+	roll := up[:p.grid.Components()]
+	p.rollback().Factors(roll, x, s.Contrast.Stable.Rate(p.prior))
+	p.promotion(at.factor).Factors(pass[:], x, stats.Pooled(s.Contrast.Stable, s.Contrast.Canary, p.prior))
+	t := s.Contrast.observe(x, p.prior, at.decay, at.temper)
+	s.Rollback.advance(roll, t, at.schedule, at.due)
+	s.Promotion.advance(pass[:], t, stats.Once, 0)
+	s.Seen.Add(x)
+	return t.Phi
+}
+
+func (s *shareState) restage() { s.Promotion = trial{} }
+
+func (s *shareState) summary(m Metric, v view) summary {
+	out := s.shareSummary(share{m.margin(), m.Tolerate, m.prior(), effects}, v)
+	what := "canary errors"
+	if m.Kind == Outcome {
+		what = "canary wrong predictions"
+	}
+	out.phrase = what + " " + percent(out.canary) + " against " + percent(out.stable)
+	return out
+}
+
+// shareSummary fills in everything but the phrase.
+func (s *shareState) shareSummary(p share, v view) summary {
+	seen := s.Seen.Block()
+	stable, canary := seen.Stable.Share(), seen.Canary.Share()
+	ci := stats.Difference(seen, stats.Z95)
+	if s.Seen.Weight <= 0 {
+		ci = stats.Interval{}
+	}
+	now := s.Contrast.Stable.Rate(p.prior)
+	at := p.margin.Scale(v.stage.factor())
+	return summary{
+		rollback:  s.Rollback.logE(p.grid, v.schedule),
+		promotion: s.Promotion.logE(passing, stats.Once),
+		stable:    stable,
+		canary:    canary,
+		effect: Effect{
+			Estimate: canary - stable, Low: ci.Low, High: ci.High, Unit: "share",
+			Margin: p.margin.At(stable) - stable,
+		},
+		speed:     p.promotion(v.stage.factor()).Growth(stats.Rates{Stable: now, Canary: now}, v.stable, v.canary),
+		tolerated: "up to " + percent(p.margin.Scale(p.tolerate).At(stable)),
+		margin:    "at most " + percent(at.At(stable)),
+	}
+}
+
+// count converts trials and hits.
+func count(c Counts) stats.Count { return stats.Count{N: float64(c.N), K: float64(c.K)} }

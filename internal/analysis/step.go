@@ -1,0 +1,213 @@
+package analysis
+
+import (
+	"math"
+	"time"
+
+	"github.com/haldane-dev/haldane/internal/stats"
+)
+
+// Step takes one block into the evidence and judges what there is. It returns the
+// next state and the verdict; the inputs are left as they are.
+//
+// A block at or before the newest one taken in changes nothing and gets the stored
+// verdict, so a block may be offered again after a crash. A Fail is final for the
+// state: later blocks are acknowledged but no longer change the evidence.
+func Step(cfg Config, s State, x Sample) (State, Verdict) {
+	if s.Blocks > 0 && x.Block <= s.LastBlock {
+		return s, s.Verdict
+	}
+	next := s.clone()
+	next.Version = stateVersion
+	if len(next.Metrics) != len(cfg.Metrics) {
+		next.Metrics = make([]metricState, len(cfg.Metrics))
+	}
+	restage := s.Blocks == 0 || s.Stage != x.Stage
+	next.Blocks++
+	next.LastBlock, next.Cursor, next.Stage = x.Block, x.Cursor, x.Stage
+	if s.Verdict.Decision == Fail {
+		next.Verdict.Block, next.Verdict.Stage = x.Block, x.Stage
+		return next, next.Verdict
+	}
+	next.Traffic.observe(x.Assigned)
+	next.sawCanary(x)
+	b := block{
+		sample:   x,
+		seconds:  math.Max(0, x.End.Sub(x.Start).Seconds()),
+		start:    x.Start.UnixNano(),
+		warming:  next.FirstCanary == 0 || x.Start.UnixNano() < next.FirstCanary+int64(cfg.Warmup),
+		schedule: cfg.schedule(),
+		temper:   cfg.Dispersion,
+	}
+	for i, m := range cfg.Metrics {
+		if restage {
+			next.Metrics[i].restage(m)
+		}
+		next.Metrics[i].take(m, b)
+	}
+	next.Verdict = cfg.judge(next, x)
+	return next, next.Verdict
+}
+
+// sawCanary notes when the canary's first traffic was counted.
+func (s *State) sawCanary(x Sample) {
+	if s.FirstCanary != 0 {
+		return
+	}
+	seen := false
+	for _, a := range x.Assigned {
+		seen = seen || a.Canary > 0
+	}
+	for _, m := range x.Metrics {
+		seen = seen || m.Canary.trials() > 0 || m.Pairs > 0
+	}
+	if seen {
+		s.FirstCanary = x.Start.UnixNano()
+	}
+}
+
+// observe adds a block's random decisions to the traffic check.
+func (t *trafficState) observe(assigned []Assignment) {
+	for _, a := range assigned {
+		if a.Weight <= 0 || a.Weight >= 1 || a.Stable < 0 || a.Canary < 0 {
+			continue
+		}
+		stable, canary := float64(a.Stable), float64(a.Canary)
+		t.Check.Observe(a.Weight, stable, canary)
+		t.Total += stable + canary
+		t.Canary += canary
+		t.Expected += a.Weight * (stable + canary)
+	}
+}
+
+// block is a sample and what Step knows about it.
+type block struct {
+	sample   Sample
+	seconds  float64
+	start    int64 // Unix nanoseconds
+	warming  bool  // the canary is not warm, or has had no traffic: history, not evidence
+	schedule stats.Schedule
+	temper   bool
+}
+
+// restage forgets promotion evidence.
+func (s *metricState) restage(m Metric) {
+	if j := s.judge(m); j != nil {
+		j.restage()
+	}
+}
+
+// take adds one metric's counts of a block: to history while the canary warms up
+// or is not compared, else to the evidence as soon as both arms have counts.
+func (s *metricState) take(m Metric, b block) {
+	s.Invalid = ""
+	j := s.judge(m)
+	if j == nil {
+		s.Invalid = "no test for metrics of kind " + string(m.Kind)
+		return
+	}
+	x, ok := b.sample.Metrics[m.Name]
+	s.turn(m, j, b.sample.Weight)
+	if !ok {
+		s.idle(b.seconds)
+		return
+	}
+	if s.Invalid = j.check(m, x); s.Invalid != "" {
+		return
+	}
+	if b.warming || !m.compared(b.sample.Stage) {
+		s.settle(m, j)
+		if x.Stable.trials() > 0 {
+			j.learn(m, x.stableOnly(), stats.Decay(b.seconds))
+		}
+		return
+	}
+	p := pending{Measure: x, Seconds: b.seconds}
+	if s.Pending != nil {
+		p = pending{Measure: s.Pending.Measure.plus(x), Seconds: s.Pending.Seconds + b.seconds}
+	}
+	if !m.comparable(p.Measure) {
+		s.Pending = &p
+		return
+	}
+	s.Pending = nil
+	s.bet(m, j, p, b)
+}
+
+// turn reacts to a change of the traffic share: counts carried over from the old
+// share are no comparison with the new one, and the pace of traffic changes.
+func (s *metricState) turn(m Metric, j judge, weight float64) {
+	if s.Weight == weight {
+		return
+	}
+	s.settle(m, j)
+	s.Weight, s.Flow = weight, flow{}
+}
+
+// settle turns what was carried over into history: stable's counts are learned
+// from, the canary's are dropped, whatever they say.
+func (s *metricState) settle(m Metric, j judge) {
+	if s.Pending == nil {
+		return
+	}
+	if p := s.Pending; p.Measure.Stable.trials() > 0 {
+		j.learn(m, p.Measure.stableOnly(), stats.Decay(p.Seconds))
+	}
+	s.Pending = nil
+}
+
+// idle lets time pass without counts.
+func (s *metricState) idle(seconds float64) {
+	if s.Pending != nil {
+		p := *s.Pending
+		p.Seconds += seconds
+		s.Pending = &p
+	}
+}
+
+// bet takes counts of both arms as evidence.
+func (s *metricState) bet(m Metric, j judge, p pending, b block) {
+	if s.Since == 0 {
+		s.Since = b.start
+	}
+	decay := stats.Decay(p.Seconds)
+	s.Phi = j.bet(m, p.Measure, moment{
+		decay:    decay,
+		factor:   b.sample.Stage.factor(),
+		schedule: b.schedule,
+		due:      slots(s.Since, b.start),
+		temper:   b.temper,
+	})
+	stable, canary := p.Measure.Stable.trials(), p.Measure.Canary.trials()
+	if m.Kind == Pairs {
+		stable, canary = p.Measure.Pairs, p.Measure.Pairs
+	}
+	s.StableN += stable
+	s.CanaryN += canary
+	s.Flow.add(float64(stable), float64(canary), p.Seconds, decay)
+}
+
+// comparable reports whether both arms have counts.
+func (m Metric) comparable(x Measure) bool {
+	if m.Kind == Pairs {
+		return x.Pairs > 0
+	}
+	return x.Stable.trials() > 0 && x.Canary.trials() > 0
+}
+
+// stableOnly returns the measure without the canary.
+func (m Measure) stableOnly() Measure {
+	m.Canary = Counts{}
+	return m
+}
+
+// minute is the length of a restart slot.
+const minute = int64(time.Minute)
+
+// slots returns how many whole minutes lie between two instants in nanoseconds.
+func slots(from, to int64) int {
+	if to <= from {
+		return 0
+	}
+	return int((to - from) / minute)
+}
