@@ -133,6 +133,8 @@ func (s *server) predictAll(w http.ResponseWriter, r *http.Request, customers []
 		select {
 		case <-timer.C:
 		case <-r.Context().Done():
+		}
+		if r.Context().Err() != nil {
 			return predictions{}, false
 		}
 	}
