@@ -26,15 +26,15 @@ func Evaluate(m *Model, customers []Customer) (Evaluation, error) {
 	e := Evaluation{Customers: len(customers)}
 	var left, stayed []float64
 	for _, c := range customers {
-		label, p, err := m.Predict(c)
+		p, err := m.leaving(&c.Features)
 		if err != nil {
 			e.ErrorShare++
 			continue
 		}
-		if label == c.Label() {
+		if p >= threshold == c.Churned {
 			e.Accuracy++
 		}
-		if label == class(true) {
+		if p >= threshold {
 			e.YesShare++
 		}
 		e.Confidence += max(p, 1-p)

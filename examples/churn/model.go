@@ -136,24 +136,32 @@ func (m *Model) Version() string { return m.parameters.Version }
 func (m *Model) Parameters() Parameters { return m.parameters }
 
 // Predict answers whether the customer leaves, "yes" or "no", and with which
-// probability (of leaving, whatever the answer). It never waits: the feature
-// store is asked by the server alone. An error means that this version of the
-// code cannot score this customer.
+// probability: that of the answer given, so at least one half. It never waits:
+// the feature store is asked by the server alone. An error means that this
+// version of the code cannot score this customer.
 func (m *Model) Predict(c Customer) (label string, p float64, err error) {
 	return m.predict(&c.Features)
 }
 
 func (m *Model) predict(f *Features) (string, float64, error) {
+	p, err := m.leaving(f)
+	if err != nil {
+		return "", 0, err
+	}
+	return class(p >= threshold), max(p, 1-p), nil
+}
+
+// leaving is the probability that the customer leaves.
+func (m *Model) leaving(f *Features) (float64, error) {
 	z := m.score(f)
 	if table := m.parameters.YearOffsets; table != nil {
 		year := int(f[m.tenure]) / monthsPerYear
 		if year >= len(table) {
-			return "", 0, fmt.Errorf("%w: year %d of a table of %d", ErrNoYear, year, len(table))
+			return 0, fmt.Errorf("%w: year %d of a table of %d", ErrNoYear, year, len(table))
 		}
 		z += table[year]
 	}
-	p := 1 / (1 + math.Exp(-z))
-	return class(p >= threshold), p, nil
+	return 1 / (1 + math.Exp(-z)), nil
 }
 
 // score is the log-odds of leaving.

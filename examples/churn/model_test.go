@@ -57,7 +57,7 @@ func TestPredictByHand(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := 1 / (1 + math.Exp(-test.z))
+		want := 1 / (1 + math.Exp(-math.Abs(test.z))) // of the answer given
 		if math.Abs(p-want) > 1e-12 || label != class(test.z >= 0) {
 			t.Errorf("%s: %s with %v, want %s with %v", test.name, label, p, class(test.z >= 0), want)
 		}

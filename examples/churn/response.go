@@ -9,7 +9,7 @@ const (
 // predictions are the answers to one request, one entry per customer.
 type predictions struct {
 	labels        []string  // "yes" or "no"
-	probabilities []float64 // of leaving, whatever the label
+	probabilities []float64 // of the label given
 }
 
 // inferResponse is a response of the Open Inference Protocol v2.

@@ -90,9 +90,10 @@ func TestInferRefusesBinaryAndLarge(t *testing.T) {
 // The errors variant answers 500, in both protocols, where it cannot score.
 func TestErrorsVariantAnswers500(t *testing.T) {
 	url := start(t, "errors")
+	m := model(t, "errors")
 	failed, n := 0, 0
 	for _, c := range all(t)[:200] {
-		_, _, err := model(t, "errors").Predict(c)
+		_, _, err := m.Predict(c)
 		for path, body := range map[string][]byte{
 			"/v2/models/churn/infer": c.RequestBody(), "/invocations": c.InvocationsBody(),
 		} {

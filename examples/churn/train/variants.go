@@ -157,9 +157,12 @@ func yearOffsets(customers []churn.Customer, p churn.Parameters) ([]float64, err
 		if year >= tableYears {
 			continue // the mistake: these customers will come to be served
 		}
-		_, probability, err := m.Predict(c)
+		label, probability, err := m.Predict(c)
 		if err != nil {
 			return nil, err
+		}
+		if label == "no" {
+			probability = 1 - probability
 		}
 		n[year]++
 		predicted[year] += probability
