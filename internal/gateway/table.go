@@ -1,0 +1,181 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/haldane-dev/haldane/internal/predictionid"
+	"github.com/haldane-dev/haldane/internal/traffic"
+)
+
+// Speech is how an upstream is spoken to.
+type Speech string
+
+// The ways to speak to an upstream.
+const (
+	SpeechAuto  Speech = ""      // HTTP/2 for gRPC, HTTP/1.1 for everything else
+	SpeechHTTP1 Speech = "http1" // HTTP/1.1 always
+	SpeechHTTP2 Speech = "h2"    // HTTP/2 always, in clear text if the URL is http
+)
+
+// Upstream is where an arm's requests go.
+type Upstream struct {
+	URL     string // http or https, with an optional base path; "" if the arm has no endpoint now
+	Version string // as people call it; sent back in X-Haldane-Version
+	Speech  Speech
+}
+
+// Table is everything that says where requests go: the split, the lists of keys
+// its cohorts name, and the upstream of each arm. Rollout and Revision go into
+// prediction IDs, so that feedback finds what it is about; Revision is the
+// candidate's, for both arms.
+type Table struct {
+	Split     traffic.Split
+	Cohorts   map[string][]string
+	Upstreams [traffic.NumArms]Upstream
+	Rollout   string
+	Revision  string
+}
+
+// route is a compiled Table. Only reached changes, and only from false to true.
+type route struct {
+	table    Table
+	pick     *traffic.Table
+	arms     [traffic.NumArms]upstream
+	rollout  uint32
+	revision uint32
+	reached  [traffic.NumArms]atomic.Bool // a randomly assigned request went there
+}
+
+// upstream is a parsed Upstream with its header values ready to be shared; they
+// must not be appended to.
+type upstream struct {
+	url     *url.URL // nil: no endpoint
+	plain   bool     // url has no path of its own
+	version string
+	speech  Speech
+
+	versionValue, armValue []string
+}
+
+func compileTable(t Table) (*route, error) {
+	t.Split = canonical(t.Split)
+	pick, err := traffic.Compile(t.Split, t.Cohorts)
+	if err != nil {
+		return nil, err
+	}
+	r := &route{
+		table: t, pick: pick,
+		rollout: predictionid.Hash32(t.Rollout), revision: predictionid.Hash32(t.Revision),
+	}
+	for arm := range traffic.Arm(traffic.NumArms) {
+		if r.arms[arm], err = compileUpstream(arm, t.Upstreams[arm]); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+func compileUpstream(arm traffic.Arm, u Upstream) (upstream, error) {
+	c := upstream{
+		version: u.Version, speech: u.Speech,
+		versionValue: []string{u.Version}, armValue: []string{arm.String()},
+	}
+	if !validHeaderValue(u.Version) {
+		return c, fmt.Errorf("%s version %q cannot be sent in a header: use visible ASCII characters", arm, u.Version)
+	}
+	switch u.Speech {
+	case SpeechAuto, SpeechHTTP1, SpeechHTTP2:
+	default:
+		return c, fmt.Errorf("%s protocol %q is not known: leave it out, or write http1 or h2", arm, u.Speech)
+	}
+	if u.URL == "" {
+		return c, nil
+	}
+	parsed, err := url.Parse(u.URL)
+	if err == nil {
+		err = checkURL(parsed)
+	}
+	if err != nil {
+		return c, fmt.Errorf("%s url %q: %w", arm, u.URL, err)
+	}
+	parsed.Path = strings.TrimSuffix(parsed.Path, "/")
+	parsed.RawPath = strings.TrimSuffix(parsed.RawPath, "/")
+	c.url, c.plain = parsed, parsed.Path == ""
+	return c, nil
+}
+
+func checkURL(u *url.URL) error {
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https":
+		return errors.New("want http:// or https://")
+	case u.Host == "" || u.Hostname() == "":
+		return errors.New("the host is missing")
+	case u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+		return errors.New("a user, a query or a fragment cannot be part of an upstream")
+	}
+	return nil
+}
+
+func validHeaderValue(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}
+
+// canonical spells the header names of a split as net/http stores them, so that
+// looking one up allocates nothing.
+func canonical(s traffic.Split) traffic.Split {
+	s.Sticky.Header = http.CanonicalHeaderKey(s.Sticky.Header)
+	s.Always, s.Never = canonicalMatches(s.Always), canonicalMatches(s.Never)
+	return s
+}
+
+func canonicalMatches(ms []traffic.Match) []traffic.Match {
+	ms = slices.Clone(ms)
+	for i, m := range ms {
+		if m.Header != nil {
+			f := *m.Header
+			f.Name = http.CanonicalHeaderKey(f.Name)
+			ms[i].Header = &f
+		}
+	}
+	return ms
+}
+
+// Observed reports what the gateway carries: nothing before the first table,
+// Accepted once it has one, and Flowing when a randomly assigned request has
+// reached every arm that is to have any.
+func (g *Gateway) Observed() traffic.Observed {
+	r := g.policy.route.Load()
+	if r == nil {
+		return traffic.Observed{Level: traffic.Unknown}
+	}
+	s := r.table.Split
+	o := traffic.Observed{Level: traffic.Accepted, Generation: s.Generation, Canary: s.Canary, Mirror: s.Mirror}
+	stable := s.Canary == traffic.Full || r.reached[traffic.Stable].Load()
+	canary := s.Canary == 0 || r.reached[traffic.Canary].Load()
+	if stable && canary {
+		o.Level = traffic.Flowing
+	}
+	return o
+}
+
+// SetTable makes t the table of every request that comes after. A table that
+// cannot be used is refused and the old one stays.
+func (g *Gateway) SetTable(t Table) error {
+	r, err := compileTable(t)
+	if err != nil {
+		return fmt.Errorf("gateway table: %w", err)
+	}
+	g.policy.route.Store(r)
+	return nil
+}

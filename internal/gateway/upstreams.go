@@ -1,0 +1,49 @@
+package gateway
+
+import (
+	"net"
+	"net/http"
+	"time"
+)
+
+// upstreams are the connections to models, of all tables alike: a connection
+// belongs to its address, so that a new table costs none.
+type upstreams struct {
+	http1 *http.Transport
+	http2 *http.Transport
+}
+
+func newUpstreams(l Limits) *upstreams {
+	base := func() *http.Transport {
+		return &http.Transport{
+			DialContext:            (&net.Dialer{Timeout: l.Dial, KeepAlive: 15 * time.Second}).DialContext,
+			TLSHandshakeTimeout:    l.Dial,
+			MaxIdleConnsPerHost:    l.Requests,
+			IdleConnTimeout:        l.UpstreamIdle,
+			ExpectContinueTimeout:  time.Second,
+			MaxResponseHeaderBytes: int64(l.HeaderBytes),
+			DisableCompression:     true, // bodies pass as they are
+			ReadBufferSize:         8 << 10,
+			WriteBufferSize:        8 << 10,
+		}
+	}
+	u := &upstreams{http1: base(), http2: base()}
+	u.http1.Protocols, u.http2.Protocols = new(http.Protocols), new(http.Protocols)
+	u.http1.Protocols.SetHTTP1(true)
+	u.http2.Protocols.SetHTTP2(true)
+	u.http2.Protocols.SetUnencryptedHTTP2(true)
+	return u
+}
+
+// choose returns the transport for a request to up.
+func (u *upstreams) choose(up *upstream, grpc bool) *http.Transport {
+	if up.speech == SpeechHTTP2 || up.speech == SpeechAuto && grpc {
+		return u.http2
+	}
+	return u.http1
+}
+
+func (u *upstreams) closeIdle() {
+	u.http1.CloseIdleConnections()
+	u.http2.CloseIdleConnections()
+}
