@@ -3,6 +3,7 @@ package analysis
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // checkBoth applies check to both arms and says which one failed.
@@ -78,4 +79,11 @@ func (m Measure) plus(o Measure) Measure {
 	o.Stable = m.Stable.plus(o.Stable)
 	o.Canary = m.Canary.plus(o.Canary)
 	return o
+}
+
+// follows reports whether m can be added to the earlier measure o: the same
+// edges, and the same bins apart from new ones at the end.
+func (m Measure) follows(o Measure) bool {
+	return m.Ordered == o.Ordered && slices.Equal(m.Edges, o.Edges) &&
+		len(m.Bins) >= len(o.Bins) && slices.Equal(m.Bins[:len(o.Bins)], o.Bins)
 }

@@ -27,17 +27,21 @@ func (c Config) schedule() stats.Schedule {
 	return stats.Restarting(int(math.Ceil(c.MaxDuration.Minutes())))
 }
 
-// groups are the kinds that share one default portion of α, and its size.
-var groups = map[Kind]struct {
-	group string
-	share float64
-}{
-	ErrorRate: {"errors", .4},
-	Latency:   {"latency", .2},
-	Outcome:   {"outcome", .15},
-	Drift:     {"answers", .15},
-	Pairs:     {"answers", .15},
-	Mean:      {"mean", .1},
+// group returns the group whose default portion of α a kind shares in, and the
+// portion. An unknown kind gets what means get.
+func (k Kind) group() (name string, portion float64) {
+	switch k {
+	case ErrorRate:
+		return "errors", .4
+	case Latency:
+		return "latency", .2
+	case Outcome:
+		return "outcome", .15
+	case Drift, Pairs:
+		return "answers", .15
+	default:
+		return "means", .1
+	}
 }
 
 // shares returns each metric's share of α. Metrics with a Weight take it as it
@@ -49,10 +53,8 @@ func (c Config) shares() []float64 {
 	for i, m := range c.Metrics {
 		out[i] = m.Weight
 		if m.Weight <= 0 {
-			out[i] = groups[m.Kind].share / float64(c.siblings(m.Kind))
-		}
-		if out[i] <= 0 { // a kind this build does not know
-			out[i] = .1
+			_, portion := m.Kind.group()
+			out[i] = portion / c.siblings(m.Kind)
 		}
 		sum += out[i]
 	}
@@ -63,14 +65,15 @@ func (c Config) shares() []float64 {
 }
 
 // siblings counts the metrics without a weight of their own in the group of k.
-func (c Config) siblings(k Kind) int {
-	n := 0
-	for _, m := range c.Metrics {
-		if m.Weight <= 0 && groups[m.Kind].group == groups[k].group {
+func (c Config) siblings(k Kind) float64 {
+	want, _ := k.group()
+	n := 0.0
+	for i := range c.Metrics {
+		if name, _ := c.Metrics[i].Kind.group(); c.Metrics[i].Weight <= 0 && name == want {
 			n++
 		}
 	}
-	return max(n, 1)
+	return n
 }
 
 // clock names the filtration a metric's evidence is read by. Everything known

@@ -211,8 +211,8 @@ func (d *driftState) summary(m Metric, v view) summary {
 	out := summary{
 		effect:    Effect{Unit: "share", Margin: m.Max},
 		phrase:    "answers not compared yet",
-		tolerated: "a change up to " + points(m.Tolerate*m.Max),
-		margin:    "a change of at most " + points(v.stage.factor()*m.Max),
+		tolerated: bound{"a change up to ", m.Tolerate * m.Max, points},
+		margin:    bound{"a change of at most ", v.stage.factor() * m.Max, points},
 	}
 	if d.Initial == 0 {
 		out.waiting = "a first block of answers"

@@ -23,6 +23,21 @@ func percent(p float64) string {
 	}
 }
 
+// bound is a limit and how to say it. It is put into words only when someone
+// will read it.
+type bound struct {
+	words string
+	value float64
+	write func(float64) string
+}
+
+func (b bound) String() string {
+	if b.write == nil {
+		return ""
+	}
+	return b.words + b.write(b.value)
+}
+
 // points writes a difference of shares in percentage points.
 func points(p float64) string { return number(100*p) + " points" }
 

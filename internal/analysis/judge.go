@@ -45,8 +45,9 @@ type summary struct {
 	effect    Effect
 	speed     float64
 	phrase    string // "canary errors 2.1% against 1.0%"
-	tolerated string // "at most 1.2% is tolerated", the rollback boundary
-	margin    string // "at most 1.4%", the promotion boundary at this stage
+	tolerated bound  // "up to 1.2%", the rollback boundary
+	margin    bound  // "at most 1.4%", the promotion boundary at this stage
+	note      string // about the margin, in parentheses
 	waiting   string // what has to come before there is any evidence; "" if nothing
 }
 

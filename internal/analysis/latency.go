@@ -101,7 +101,7 @@ func (l *latencyState) bet(m Metric, x Measure, at moment) float64 {
 	phi := 1.0
 	past := histogram{l.Edges, l.Stable}
 	for i := range l.Slower {
-		phi = max(phi, l.Slower[i].bet(bound{m.Slower[i], m.Tolerate}, block, past, at))
+		phi = max(phi, l.Slower[i].bet(slowdown{m.Slower[i], m.Tolerate}, block, past, at))
 	}
 	for i := range l.Over {
 		edge := nearest(l.Edges, m.Over[i].Threshold.Seconds())
@@ -130,8 +130,8 @@ func (s Slower) allowed(edges []float64, named, f float64) (edge int, point floa
 	return edge, edges[edge] / (1 + f*s.Share)
 }
 
-// bound is one quantile's margin and how much of it is tolerated.
-type bound struct {
+// slowdown is one quantile's margin and how much of it is tolerated.
+type slowdown struct {
 	Slower
 	tolerate float64
 }
@@ -139,7 +139,7 @@ type bound struct {
 // bet compares the canary's exceedances of its edge with stable's of the
 // comparison point, for the tolerated slowdown and for the margin at this stage.
 // Until the quantile is named there is nothing to bet on.
-func (s *slowerState) bet(q bound, x pair, past histogram, at moment) float64 {
+func (s *slowerState) bet(q slowdown, x pair, past histogram, at moment) float64 {
 	if s.Named <= 0 {
 		return 1
 	}

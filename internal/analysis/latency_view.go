@@ -39,7 +39,7 @@ func (l *latencyState) summary(m Metric, v view) summary {
 // part summarises the i-th of all quantiles and limits.
 func (l *latencyState) part(i int, m Metric, v view) summary {
 	if i < len(l.Slower) {
-		return l.slower(i, bound{m.Slower[i], m.Tolerate}, v)
+		return l.slower(i, slowdown{m.Slower[i], m.Tolerate}, v)
 	}
 	i -= len(l.Slower)
 	o := m.Over[i]
@@ -49,7 +49,7 @@ func (l *latencyState) part(i int, m Metric, v view) summary {
 	return s
 }
 
-func (l *latencyState) slower(i int, q bound, v view) summary {
+func (l *latencyState) slower(i int, q slowdown, v view) summary {
 	s := &l.Slower[i]
 	name := "p" + number(100*q.Quantile)
 	hB, hC := histogram{l.Edges, l.Stable}, histogram{l.Edges, l.Canary}
@@ -62,8 +62,8 @@ func (l *latencyState) slower(i int, q bound, v view) summary {
 		canary:    qC,
 		effect:    quantileEffect(hB, hC, q, qC-qB),
 		phrase:    "canary " + name + " " + scale(qC, okC) + " against " + scale(qB, okB),
-		tolerated: "up to " + seconds(q.longer(qB, q.tolerate)),
-		margin:    "at most " + seconds(q.longer(qB, v.stage.factor())),
+		tolerated: bound{"up to ", q.longer(qB, q.tolerate), seconds},
+		margin:    bound{"at most ", q.longer(qB, v.stage.factor()), seconds},
 	}
 	switch {
 	case s.Named <= 0 && hB.total()*min(q.Quantile, 1-q.Quantile) < tailToName:
@@ -74,7 +74,7 @@ func (l *latencyState) slower(i int, q bound, v view) summary {
 		edge, point := q.allowed(l.Edges, s.Named, v.stage.factor())
 		out.speed = stats.Bet{Null: stats.Equal, Side: stats.Promotion, Odds: faster.Odds}.
 			Growth(hB.equalCanary(edge, point), v.stable, v.canary)
-		out.margin += coarse(l.Edges, edge, point)
+		out.note = coarse(l.Edges, edge, point)
 	}
 	return out
 }
@@ -115,7 +115,7 @@ func coarse(edges []float64, edge int, point float64) string {
 
 // quantileEffect is the difference of a quantile with a pointwise interval: both
 // ranks are moved by their Wilson intervals, combined as Newcombe does for shares.
-func quantileEffect(hB, hC histogram, q bound, d float64) Effect {
+func quantileEffect(hB, hC histogram, q slowdown, d float64) Effect {
 	lowB, highB := hB.around(q.Quantile)
 	lowC, highC := hC.around(q.Quantile)
 	qB, _ := hB.quantile(q.Quantile)

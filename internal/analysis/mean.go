@@ -152,11 +152,11 @@ func (s *meanState) summary(m Metric, v view) summary {
 func (s *meanState) evidence(m Metric, v view, out *summary) {
 	var rolls []float64
 	for i, l := range m.limits() {
-		line := func(low, high string, f float64) string {
+		line := func(low, high string, f float64) bound {
 			if l.mirror {
-				return low + " " + number(out.stable-f*m.MaxDecrease)
+				return bound{low, out.stable - f*m.MaxDecrease, number}
 			}
-			return high + " " + number(m.margin().Scale(f).At(out.stable))
+			return bound{high, m.margin().Scale(f).At(out.stable), number}
 		}
 		margin := m.margin().At(out.stable) - out.stable
 		past := s.Stable
@@ -165,8 +165,8 @@ func (s *meanState) evidence(m Metric, v view, out *summary) {
 		}
 		if i == 0 {
 			out.effect.Margin = margin
-			out.tolerated = line("down to", "up to", m.Tolerate)
-			out.margin = line("at least", "at most", v.stage.factor())
+			out.tolerated = line("down to ", "up to ", m.Tolerate)
+			out.margin = line("at least ", "at most ", v.stage.factor())
 		}
 		speed := l.promotion(v.stage.factor()).Growth(past, v.stable, v.canary)
 		if out.speed < 0 || speed < out.speed {

@@ -75,8 +75,8 @@ func (s *pairsState) summary(m Metric, v view) summary {
 		canary:    all.Share(),
 		effect:    Effect{Estimate: all.Share(), Low: ci.Low, High: ci.High, Unit: "share", Margin: m.Max},
 		phrase:    "answers differ in " + percent(all.Share()) + " of pairs",
-		tolerated: "up to " + percent(m.Tolerate*m.Max),
-		margin:    "at most " + percent(v.stage.factor()*m.Max),
+		tolerated: bound{"up to ", m.Tolerate * m.Max, percent},
+		margin:    bound{"at most ", v.stage.factor() * m.Max, percent},
 	}
 	if s.Pairs == 0 {
 		out.waiting = "mirrored pairs"

@@ -38,7 +38,7 @@ func (j *judgement) holding(m Metric, s *metricState, sum summary, eta float64) 
 	case sum.waiting != "":
 		return m.Name + ": waiting for " + sum.waiting
 	}
-	out := sum.phrase + after(m, s) + "; not yet shown to be " + sum.margin
+	out := sum.phrase + after(m, s) + "; not yet shown to be " + sum.margin.String() + sum.note
 	if math.IsInf(eta, 1) {
 		return out
 	}

@@ -125,8 +125,8 @@ func (s *shareState) shareSummary(p share, v view) summary {
 			Margin: p.margin.At(stable) - stable,
 		},
 		speed:     p.promotion(v.stage.factor()).Growth(stats.Rates{Stable: now, Canary: now}, v.stable, v.canary),
-		tolerated: "up to " + percent(p.margin.Scale(p.tolerate).At(stable)),
-		margin:    "at most " + percent(at.At(stable)),
+		tolerated: bound{"up to ", p.margin.Scale(p.tolerate).At(stable), percent},
+		margin:    bound{"at most ", at.At(stable), percent},
 	}
 }
 

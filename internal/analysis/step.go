@@ -112,7 +112,11 @@ func (s *metricState) take(m Metric, b block) {
 		s.idle(b.seconds)
 		return
 	}
-	if s.Invalid = j.check(m, x); s.Invalid != "" {
+	if s.Invalid = j.check(m, x); s.Invalid == "" && s.Pending != nil && !x.follows(s.Pending.Measure) {
+		s.Invalid = "edges or classes changed while counts were waiting for the other arm"
+	}
+	if s.Invalid != "" {
+		s.Pending = nil
 		return
 	}
 	if b.warming || !m.compared(b.sample.Stage) {
@@ -127,7 +131,8 @@ func (s *metricState) take(m Metric, b block) {
 		p = pending{Measure: s.Pending.Measure.plus(x), Seconds: s.Pending.Seconds + b.seconds}
 	}
 	if !m.comparable(p.Measure) {
-		s.Pending = &p
+		kept := p // only what is kept moves to the heap
+		s.Pending = &kept
 		return
 	}
 	s.Pending = nil

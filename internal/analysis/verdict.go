@@ -76,7 +76,7 @@ func (j *judgement) metric(i int, share float64) (MetricVerdict, float64) {
 		out.Decision, out.Reason = Invalid, m.Name+" cannot be judged: "+s.Invalid
 	case sum.promotion >= j.beta && s.CanaryN > 0:
 		out.Decision = Pass
-		out.Reason = sum.phrase + ", shown to be " + sum.margin + after(m, s)
+		out.Reason = sum.phrase + ", shown to be " + sum.margin.String() + sum.note + after(m, s)
 	default:
 		out.Reason = j.holding(m, s, sum, eta)
 	}
@@ -118,7 +118,7 @@ func weighted(c stats.Claim) float64 { return math.Log(c.Share) + c.LogE }
 func (j *judgement) blame(i int) {
 	m := &j.out.Metrics[i]
 	m.Decision = Fail
-	m.Reason = j.sums[i].phrase + ", tolerated " + j.sums[i].tolerated + after(j.cfg.Metrics[i], &j.states[i])
+	m.Reason = j.sums[i].phrase + ", tolerated " + j.sums[i].tolerated.String() + after(j.cfg.Metrics[i], &j.states[i])
 }
 
 // invalid reports whether a metric's counts could not be used, and says which.

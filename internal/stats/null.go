@@ -97,8 +97,9 @@ func (n Null) Project(theta Rates, nStable, nCanary float64) Rates {
 // same sign inside the bracket.
 func (n Null) root(theta Rates, w, lo, hi float64) float64 {
 	wC, wB := w*n.Ratio, 1-w
-	// Start from the minimum of the quadratic approximation at θ.
-	vB, vC := variance(theta.Stable), variance(theta.Canary)
+	// Start where the variances keep the proportion they have on the line at θ_B;
+	// for equality that is the answer.
+	vB, vC := variance(theta.Stable), variance(n.At(theta.Stable))
 	q := (wC*(theta.Canary-n.Shift)/vC + wB*theta.Stable/vB) / (wC*n.Ratio/vC + wB/vB)
 	for range 80 {
 		if !(q > lo && q < hi) {
@@ -120,16 +121,21 @@ func (n Null) root(theta Rates, w, lo, hi float64) float64 {
 		}
 		slope := wC*(n.Ratio*vq+(c-theta.Canary)*(1-2*q)) + wB*(vc+(q-theta.Stable)*n.Ratio*(1-2*c))
 		next := q - f/slope
-		if math.Abs(next-q) <= 1e-16*q {
-			return q
+		// Convergence is quadratic: a step this small leaves an error far below the
+		// last bit.
+		if math.Abs(next-q) <= 1e-10*q && next > lo && next < hi {
+			return next
 		}
 		q = next
 	}
 	return q
 }
 
-func variance(p float64) float64 { return clampProb(p) * (1 - clampProb(p)) }
+func variance(p float64) float64 {
+	p = clampProb(p)
+	return p * (1 - p)
+}
 
 func clampProb(p float64) float64 {
-	return math.Min(math.Max(p, probFloor), 1-probFloor)
+	return min(max(p, probFloor), 1-probFloor)
 }

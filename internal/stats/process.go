@@ -1,6 +1,9 @@
 package stats
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // earlyPhi is the dispersion assumed while the first blocks are held back:
 // before it can be estimated, evidence counts for a sixteenth.
@@ -100,12 +103,20 @@ func (p *Process) Advance(factors []float64, t Temper, s Schedule, due int) {
 // LogE returns the logarithm of the e-process: the weighted sum over components
 // plus the stake not yet put down. Evidence held back counts for a sixteenth.
 func (p Process) LogE(shares []float64, s Schedule) float64 {
-	sum := Log(s.waiting(p.Restarts))
+	var buf [16]float64
+	terms := append(buf[:0], Log(s.waiting(p.Restarts)))
 	for i, l := range p.Log {
 		if p.Held != nil {
 			l += p.Held[i] / earlyPhi
 		}
-		sum = LogAdd(sum, math.Log(shares[i])+l)
+		terms = append(terms, l)
 	}
-	return sum
+	// Σ share·e^l: the shares are applied to the scaled terms, sparing a logarithm
+	// for each.
+	top := slices.Max(terms)
+	sum := math.Exp(terms[0] - top)
+	for i, l := range terms[1:] {
+		sum += shares[i] * math.Exp(l-top)
+	}
+	return top + math.Log(sum)
 }
