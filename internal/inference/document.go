@@ -14,9 +14,15 @@ func (s *scratch) document(root gjson.Result, reqBody []byte) bool {
 	}
 	var m members
 	m.read(root)
+	if m.outputs.IsArray() {
+		// Tensors of the Open Inference Protocol, or TensorFlow Serving's only
+		// output.
+		ok := s.tensorsOf(m.outputs)
+		if len(s.tensors) > 0 {
+			return ok && s.read(reqBody, requestBatch)
+		}
+	}
 	switch {
-	case isTensors(m.outputs):
-		return s.openInference(m.outputs, reqBody)
 	case m.predictions.Exists():
 		return s.rows(m.predictions)
 	case m.outputs.IsObject():
@@ -63,22 +69,6 @@ func (m *members) read(root gjson.Result) {
 		}
 		return true
 	})
-}
-
-// isTensors reports whether v is a list of tensors as the Open Inference
-// Protocol has them.
-func isTensors(v gjson.Result) (found bool) {
-	if !v.IsArray() {
-		return false
-	}
-	v.ForEach(func(_, first gjson.Result) bool {
-		first.ForEach(func(key, _ gjson.Result) bool {
-			found = key.Str == "datatype" || key.Str == "data" || key.Str == "shape"
-			return !found
-		})
-		return false
-	})
-	return found
 }
 
 // rows reads a list with one element for each prediction, or a single one.

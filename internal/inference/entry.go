@@ -85,7 +85,7 @@ func (e *entry) mapping(v gjson.Result) bool {
 			return false
 		}
 		values.number(member.Num)
-		if values.argmax == values.elements()-1 {
+		if values.argmax == values.n-1 {
 			best = key.Str
 		}
 		return true

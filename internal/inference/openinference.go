@@ -2,25 +2,26 @@ package inference
 
 import "github.com/tidwall/gjson"
 
-// openInference reads the outputs of an Open Inference Protocol response.
-func (s *scratch) openInference(outputs gjson.Result, reqBody []byte) bool {
-	return s.tensorsOf(outputs) && s.read(reqBody, requestBatch)
-}
-
-// tensorsOf collects the outputs in s.tensors.
+// tensorsOf collects the outputs of an Open Inference Protocol response in
+// s.tensors, none of them if the first is no tensor. It returns false if one of
+// them contradicts itself.
 func (s *scratch) tensorsOf(outputs gjson.Result) bool {
 	ok := true
 	outputs.ForEach(func(_, output gjson.Result) bool {
 		var t tensor
-		ok = t.json(output)
+		isTensor := false
+		if isTensor, ok = t.json(output); !isTensor && len(s.tensors) == 0 {
+			return false
+		}
 		s.tensors = append(s.tensors, t)
 		return ok && len(s.tensors) < maxOutputs
 	})
 	return ok
 }
 
-// json reads one output.
-func (t *tensor) json(output gjson.Result) bool {
+// json reads one output. It is a tensor if it has any member of its own; ok is
+// false if its data and shape contradict each other.
+func (t *tensor) json(output gjson.Result) (isTensor, ok bool) {
 	shape, shaped := newShaper(), false
 	output.ForEach(func(key, v gjson.Result) bool {
 		switch key.Str {
@@ -28,17 +29,14 @@ func (t *tensor) json(output gjson.Result) bool {
 			t.as = outputRole(v.Str)
 		case "datatype":
 			t.datatype = v.Str
+			isTensor = true
 		case "data":
 			t.data = v.Raw
+			isTensor = true
 		case "shape":
 			shaped = v.IsArray()
-			v.ForEach(func(_, n gjson.Result) bool {
-				if n.Type != gjson.Number || !isIndex(n.Num) {
-					shape.bad = true
-				}
-				shape.add(int64(n.Num))
-				return true
-			})
+			isTensor = true
+			shape.json(v)
 		case "parameters":
 			if size := v.Get("binary_data_size"); size.Type == gjson.Number {
 				t.rawSize = int(min(max(size.Num, -1), 1<<31))
@@ -47,9 +45,20 @@ func (t *tensor) json(output gjson.Result) bool {
 		return true
 	})
 	if !shaped {
-		return t.data != "" && t.nested(gjson.Parse(t.data))
+		return isTensor, t.data != "" && t.nested(gjson.Parse(t.data))
 	}
-	return shape.settle(t)
+	return isTensor, shape.settle(t)
+}
+
+// json adds dimensions given as a list of numbers.
+func (s *shaper) json(dimensions gjson.Result) {
+	dimensions.ForEach(func(_, n gjson.Result) bool {
+		if n.Type != gjson.Number || !isIndex(n.Num) {
+			s.bad = true
+		}
+		s.add(int64(n.Num))
+		return true
+	})
 }
 
 // nested takes rows and columns from the data itself: an element of the outer

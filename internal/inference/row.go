@@ -13,7 +13,7 @@ type row struct {
 	bad    int32 // null, not finite, or of no use
 	bools  int32
 	texts  int32
-	argmax int32 // index of max among all elements
+	argmax int32 // index of max among the numbers
 
 	sum, min, max, first, last float64
 	text                       string // the first text, a view of the body
@@ -31,9 +31,9 @@ func (r *row) number(x float64) {
 		return
 	}
 	if r.n == 0 {
-		r.min, r.max, r.first, r.argmax = x, x, x, r.elements()
+		r.min, r.max, r.first, r.argmax = x, x, x, 0
 	} else if x > r.max {
-		r.max, r.argmax = x, r.elements()
+		r.max, r.argmax = x, r.n
 	}
 	r.min = min(r.min, x)
 	r.sum += x

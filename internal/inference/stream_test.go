@@ -136,6 +136,10 @@ func TestStreamOpenAI(t *testing.T) {
 			parts: []string{"data: {\"choices\":[\ndata: {\"text\":\"a\"}]}\n\n", done},
 			want:  StreamResult{TTFT: 100 * ms, HasTTFT: true, Tokens: 1},
 		},
+		"several data lines, carriage returns": {
+			parts: []string{"data: {\"choices\":[\r\ndata: {\"text\":\"a\"}]}\r\n\r\n", "data: {\"choices\":[\rdata: {\"text\":\"a\"}]}\r\r", done},
+			want:  StreamResult{TTFT: 100 * ms, HasTTFT: true, TimePerOutputToken: 10 * ms, Tokens: 2},
+		},
 		"carriage returns": {
 			parts: []string{strings.ReplaceAll(chatHello, "\n", "\r"), strings.ReplaceAll(chatWorld+done, "\n", "\r\n")},
 			want:  StreamResult{TTFT: 100 * ms, HasTTFT: true, TimePerOutputToken: 10 * ms, Tokens: 2},
@@ -259,7 +263,8 @@ func playAt(p Protocol, clean bool, parts []string) StreamResult {
 
 func TestAnySplitGivesTheSameResult(t *testing.T) {
 	pieces := []string{chatRole, chatHello, chatWorld, chatStop, chatUsage, chatPing, done, chatError,
-		"data: {\"choices\":[\ndata: {\"text\":\"a\"}]}\n\n", "event: error\ndata: x\n\n", "data\n\n", "\r\n", "\r", "\xef\xbb\xbf",
+		"data: {\"choices\":[\ndata: {\"text\":\"a\"}]}\n\n", "event: error\ndata: x\n\n", "data\n\n",
+		"data: {\"choices\":[\r\ndata: {\"text\":\"a\"}]}\r\n\r\n", "\r\n", "\r", "\xef\xbb\xbf",
 		strings.ReplaceAll(chatHello, "\n", "\r\n"), strings.ReplaceAll(chatWorld, "\n", "\r"), "data: {", "id: 7\n", "é\n"}
 	rapid.Check(t, func(t *rapid.T) {
 		stream := strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 0, 12).Draw(t, "pieces"), "")
@@ -290,7 +295,7 @@ func TestSplitAtTheLimitOfALine(t *testing.T) {
 	for _, size := range []int{maxEvent - 8, maxEvent - 7, maxEvent - 6, maxEvent - 1, maxEvent, maxEvent + 1} {
 		for _, field := range []string{"data: ", "event: error", "other: ", "dat"} {
 			line := field + strings.Repeat("x", size-len(field))
-			stream := line + "\n\n" + done
+			stream := line + "\ndata: x\n\n" + done
 			want := playAt(Custom, true, []string{stream})
 			for _, at := range []int{1, 5, 6, 7, 12, size / 2, size - 1, size, size + 1} {
 				if diff := cmp.Diff(want, playAt(Custom, true, []string{stream[:at], stream[at:]})); diff != "" {
