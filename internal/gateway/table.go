@@ -151,6 +151,10 @@ func canonicalMatches(ms []traffic.Match) []traffic.Match {
 	return ms
 }
 
+func usesCountry(ms []traffic.Match) bool {
+	return slices.ContainsFunc(ms, func(m traffic.Match) bool { return len(m.Country) > 0 })
+}
+
 // Observed reports what the gateway carries: nothing before the first table,
 // Accepted once it has one, and Flowing when a randomly assigned request has
 // reached every arm that is to have any.
@@ -169,12 +173,29 @@ func (g *Gateway) Observed() traffic.Observed {
 	return o
 }
 
+// Table returns the table that new requests are decided by, with its header
+// names spelled canonically, and false before the first one. It is read-only.
+func (g *Gateway) Table() (Table, bool) {
+	r := g.policy.route.Load()
+	if r == nil {
+		return Table{}, false
+	}
+	return r.table, true
+}
+
+// FindsCountries reports whether the gateway has anything to find the country
+// of a request by. A table with country matches is refused if not.
+func (g *Gateway) FindsCountries() bool { return g.cfg.CountryDB != "" || g.cfg.CountryHeader != "" }
+
 // SetTable makes t the table of every request that comes after. A table that
 // cannot be used is refused and the old one stays.
 func (g *Gateway) SetTable(t Table) error {
 	r, err := compileTable(t)
 	if err != nil {
 		return fmt.Errorf("gateway table: %w", err)
+	}
+	if !g.FindsCountries() && (usesCountry(t.Split.Always) || usesCountry(t.Split.Never)) {
+		return errors.New("gateway table: a country match needs a country file, or a country header and the proxies that may set it")
 	}
 	g.policy.route.Store(r)
 	return nil
