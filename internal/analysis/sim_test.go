@@ -10,14 +10,20 @@ import (
 // epoch is when simulated rollouts begin.
 var epoch = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
 
+// drawer draws the counts of n requests of one arm.
+type drawer = func(r *rand.Rand, n int64) Counts
+
+// rng returns a source that depends on the seed alone.
+func rng(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }
+
 // sim is simulated traffic of one metric: requests arrive as a Poisson process,
 // each is assigned to the canary with probability weight.
 type sim struct {
 	rps, weight float64
 	block       time.Duration
 	stage       Stage
-	stable      func(*rand.Rand, int64) Counts // n requests of an arm
-	canary      func(*rand.Rand, int64) Counts
+	stable      drawer
+	canary      drawer
 	shape       Measure // edges or bins
 	assigned    float64 // the share assigned in truth; 0 means weight
 }
@@ -51,7 +57,7 @@ type outcome struct {
 // run steps until a decision other than Inconclusive, or until the blocks end.
 // With stop, only that decision ends it.
 func (s sim) run(cfg Config, seed uint64, blocks int64, stop ...Decision) outcome {
-	r := rand.New(rand.NewPCG(seed, 1))
+	r := rng(seed)
 	var st State
 	var v Verdict
 	for i := range blocks {
@@ -86,13 +92,13 @@ func (s sim) tally(cfg Config, n int, blocks int64, stop Decision) (hits int, me
 }
 
 // failing draws requests that fail independently with probability p.
-func failing(p float64) func(*rand.Rand, int64) Counts {
+func failing(p float64) drawer {
 	return func(r *rand.Rand, n int64) Counts { return Counts{N: n, K: binomial(r, n, p)} }
 }
 
 // bursting draws requests that fail at rate p in bursts of geometric size with
 // mean m.
-func bursting(p, m float64) func(*rand.Rand, int64) Counts {
+func bursting(p, m float64) drawer {
 	return func(r *rand.Rand, n int64) Counts {
 		k := int64(0)
 		for range poisson(r, float64(n)*p/m) {
@@ -104,7 +110,7 @@ func bursting(p, m float64) func(*rand.Rand, int64) Counts {
 
 // lognormal draws latencies with the given median and p99 in seconds, times
 // slow; a share extra takes 300 ms more.
-func lognormal(edges []float64, median, p99, slow, extra float64) func(*rand.Rand, int64) Counts {
+func lognormal(edges []float64, median, p99, slow, extra float64) drawer {
 	sigma := math.Log(p99/median) / 2.3263
 	return func(r *rand.Rand, n int64) Counts {
 		c := Counts{Counts: make([]int64, len(edges)+1)}
@@ -134,7 +140,7 @@ func schema(schema int, low, high float64) []float64 {
 }
 
 // choosing draws classes with the given probabilities.
-func choosing(p ...float64) func(*rand.Rand, int64) Counts {
+func choosing(p ...float64) drawer {
 	return func(r *rand.Rand, n int64) Counts {
 		c := Counts{Counts: make([]int64, len(p))}
 		for range n {
@@ -151,7 +157,7 @@ func choosing(p ...float64) func(*rand.Rand, int64) Counts {
 }
 
 // scoring draws values from a normal distribution cut to [0,1].
-func scoring(mean, sd float64) func(*rand.Rand, int64) Counts {
+func scoring(mean, sd float64) drawer {
 	return func(r *rand.Rand, n int64) Counts {
 		c := Counts{N: n}
 		for range n {
