@@ -207,6 +207,13 @@ type fault struct {
 
 func (f *fault) Error() string { return f.message }
 
+// send tells the client, and that nothing more is read from it: where its next
+// request would begin cannot be known.
+func (f *fault) send(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Connection", "close")
+	failure{f.status, f.message, false}.send(w, r)
+}
+
 var (
 	errClientGone = &fault{0, "the client went away"}
 	errClientSlow = &fault{http.StatusRequestTimeout, "the request body did not arrive in time"}
@@ -221,7 +228,7 @@ func (x *exchange) fail(err error) (abort bool) {
 	if errors.As(err, &own) {
 		x.res.Cancelled, x.res.Status = true, own.status
 		if own.status != 0 {
-			failure{own.status, own.message, false}.send(x.w, x.r)
+			own.send(x.w, x.r)
 		}
 		x.g.policy.Observe(&x.d, &x.res)
 		return own.status == 0

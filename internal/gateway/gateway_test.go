@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -232,4 +233,12 @@ func TestServes(t *testing.T) {
 	if x.Arm != traffic.Stable || x.Failed || x.Status != 200 || !x.Read || len(x.Predictions) != 1 || x.Protocol != inference.OpenInference {
 		t.Errorf("recorded %+v", x)
 	}
+}
+
+func prefixes(s ...string) []netip.Prefix {
+	var out []netip.Prefix
+	for _, p := range s {
+		out = append(out, netip.MustParsePrefix(p))
+	}
+	return out
 }

@@ -2,15 +2,17 @@ package gateway
 
 import (
 	"bytes"
-	"errors"
+	"io"
 	"net"
 	"strconv"
 	"strings"
 )
 
-// errAmbiguous ends a connection with 400: net/http answers so to any error of a
-// read that is none of the network's.
-var errAmbiguous = errors.New("ambiguous message framing")
+// refusal takes the place of a message that is refused, wherever in it the guard
+// stands. A zero byte is valid in no method, field or chunk size, so net/http
+// answers 400 and closes the connection. It must come in the order of the stream:
+// an error would end the answers to requests before it too.
+const refusal = "\x00\r\n\r\n"
 
 // guardListener refuses what net/http would mend.
 type guardListener struct{ net.Listener }
@@ -26,7 +28,8 @@ func (l guardListener) Accept() (net.Conn, error) {
 
 // guardConn refuses requests whose length two recipients could understand
 // differently: with both Content-Length and Transfer-Encoding, with
-// Transfer-Encoding in HTTP/1.0, and with folded header lines. net/http itself
+// Transfer-Encoding in HTTP/1.0, with folded header lines, and with chunks that
+// are no chunks. net/http itself
 // reads such requests in one way and forwards them mended, which is safe behind
 // this gateway, but not in front of it if somebody there read them otherwise
 // (RFC 9112 sections 5.2, 6.1 and 11.2).
@@ -35,26 +38,36 @@ func (l guardListener) Accept() (net.Conn, error) {
 // loses its way it lets everything pass, and net/http decides alone.
 type guardConn struct {
 	net.Conn
-	scan framing
-	err  error
+	scan    framing
+	refused bool
+	left    string // of the refusal
 }
 
 // Read implements net.Conn. It is called by one goroutine at a time.
 func (c *guardConn) Read(p []byte) (int, error) {
-	if c.err != nil {
-		return 0, c.err
+	if c.refused {
+		return c.refuse(p)
 	}
 	n, err := c.Conn.Read(p)
 	if n > 0 && c.scan.part != partOpaque {
 		if good := c.scan.take(p[:n]); good < n {
-			c.err = errAmbiguous
+			c.refused, c.left = true, refusal
 			if good == 0 {
-				return 0, c.err
+				return c.refuse(p)
 			}
 			return good, nil
 		}
 	}
 	return n, err
+}
+
+func (c *guardConn) refuse(p []byte) (int, error) {
+	if c.left == "" {
+		return 0, io.EOF
+	}
+	n := copy(p, c.left)
+	c.left = c.left[n:]
+	return n, nil
 }
 
 // CloseWrite lets net/http end its side before it closes, so that its last
@@ -97,7 +110,7 @@ type framing struct {
 }
 
 // take follows b and returns how many of its bytes may be let through: all of
-// them, or those before the first message that is refused.
+// them, or those before the head, or the line of a body, that is refused.
 func (f *framing) take(b []byte) (good int) {
 	head := 0 // where in b the current message began
 	for i := 0; i < len(b) && f.part != partOpaque; {
@@ -116,7 +129,7 @@ func (f *framing) take(b []byte) (good int) {
 			f.keep(b[i:])
 			break
 		}
-		line := b[i : i+end]
+		begin, line := i, b[i:i+end]
 		if f.n > 0 || f.long {
 			f.keep(line)
 			line = f.line[:f.n]
@@ -124,8 +137,12 @@ func (f *framing) take(b []byte) (good int) {
 		long := f.long
 		f.n, f.long = 0, false
 		i += end + 1
+		inHead := f.part == partHead
 		if !f.see(bytes.TrimSuffix(line, []byte("\r")), long) {
-			return head
+			if inHead {
+				return head
+			}
+			return begin
 		}
 		if f.part == partHead && !f.started {
 			head = i
@@ -158,11 +175,10 @@ func (f *framing) see(line []byte, long bool) bool {
 	case partHead:
 		return f.headLine(line, long)
 	case partSize:
-		f.size(line, long)
+		return f.size(line, long)
 	case partEnd:
-		if f.part = partSize; len(line) > 0 {
-			f.part = partOpaque
-		}
+		f.part = partSize
+		return len(line) == 0
 	case partTrailer:
 		if len(line) == 0 {
 			f.next()
@@ -174,7 +190,7 @@ func (f *framing) see(line []byte, long bool) bool {
 func (f *framing) headLine(line []byte, long bool) bool {
 	switch {
 	case !f.started && len(line) == 0:
-		return true // net/http passes over empty lines before a request
+		return true // net/http refuses it
 	case !f.started:
 		f.started, f.length = true, -1
 		f.old = bytes.HasSuffix(line, []byte(" HTTP/1.0"))
@@ -218,16 +234,17 @@ func (f *framing) endHead() {
 	}
 }
 
-// size takes the line before a chunk.
-func (f *framing) size(line []byte, long bool) {
-	digits, _, _ := bytes.Cut(line, []byte(";"))
+// size takes the line before a chunk. It returns false if that is none.
+func (f *framing) size(line []byte, long bool) bool {
+	digits, _, extended := bytes.Cut(line, []byte(";"))
 	n, err := strconv.ParseUint(string(bytes.TrimRight(digits, " \t")), 16, 64)
 	switch {
-	case err != nil || long:
-		f.part = partOpaque
+	case err != nil || long && !extended:
+		return false
 	case n == 0:
 		f.part = partTrailer
 	default:
 		f.part, f.left = partBody, n
 	}
+	return true
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -48,7 +49,13 @@ func (x *exchange) tunnel(answer *http.Response, upgrade string) (abort bool) {
 		back.Close()
 	})
 	defer stop()
-	x.join(conn, rw.Reader, back)
+	early, err := rw.Reader.Peek(rw.Reader.Buffered())
+	if err != nil {
+		return false
+	}
+	// The rest comes from the connection itself: net/http's reader would take the
+	// end of the client's half for the end of the request, and cancel it.
+	x.join(conn, io.MultiReader(bytes.NewReader(early), conn), back)
 	return false
 }
 
@@ -73,7 +80,7 @@ func (x *exchange) sendSwitch(rw *bufio.ReadWriter, h http.Header) error {
 
 // join copies both ways until both have ended, or one has failed. An end is
 // passed on where the connection can be closed in one direction.
-func (x *exchange) join(client net.Conn, early io.Reader, back io.ReadWriteCloser) {
+func (x *exchange) join(client net.Conn, said io.Reader, back io.ReadWriteCloser) {
 	limit := x.g.cfg.Limits.Tunnel
 	done := make(chan error, 2)
 	copyTo := func(dst io.Writer, src io.Reader) {
@@ -85,7 +92,7 @@ func (x *exchange) join(client net.Conn, early io.Reader, back io.ReadWriteClose
 		}
 		done <- err
 	}
-	go copyTo(back, early)
+	go copyTo(back, said)
 	go copyTo(client, back)
 	if err := <-done; err != nil {
 		client.Close()

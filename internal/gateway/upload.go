@@ -46,11 +46,11 @@ func (x *exchange) holdBody(upgrade string) error {
 // refuseBody ends a request whose body did not arrive. It never was decided.
 func (x *exchange) refuseBody(err error) {
 	if x.watch.expired() {
-		failure{http.StatusRequestTimeout, "the request body did not arrive in time", false}.send(x.w, x.r)
+		errClientSlow.send(x.w, x.r)
 		return
 	}
 	x.g.cfg.Logger.Debug("request body", "error", err)
-	failure{http.StatusBadRequest, "the request body could not be read", false}.send(x.w, x.r)
+	errClientBody.send(x.w, x.r)
 }
 
 // upload is a request body that streams from client to upstream. The transport
