@@ -20,16 +20,11 @@ type countries struct {
 var isoCodePath = []any{"country", "iso_code"}
 
 // openCountries opens a MaxMind file with country.iso_code, as GeoLite2-Country
-// and GeoLite2-City have it. The whole file is checked first, since it is read
-// by the paths that requests take.
+// and GeoLite2-City have it.
 func openCountries(path string) (*countries, error) {
 	db, err := maxminddb.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open country file %s: %w", path, err)
-	}
-	if err := db.Verify(); err != nil {
-		db.Close()
-		return nil, fmt.Errorf("country file %s is damaged: %w", path, err)
 	}
 	return &countries{db: db, pool: sync.Pool{New: func() any { return new(string) }}}, nil
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"net/http"
 	"net/netip"
+	"net/textproto"
 	"strings"
 )
 
@@ -37,8 +38,8 @@ func cookie(lines []string, name string) string {
 		for line != "" {
 			var pair string
 			pair, line, _ = strings.Cut(line, ";")
-			k, v, ok := strings.Cut(trimSpace(pair), "=")
-			if !ok || trimSpace(k) != name {
+			k, v, _ := strings.Cut(textproto.TrimString(pair), "=")
+			if textproto.TrimString(k) != name {
 				continue
 			}
 			if len(v) > 1 && v[0] == '"' && v[len(v)-1] == '"' {
@@ -61,9 +62,6 @@ func validCookieValue(v string) bool {
 	}
 	return true
 }
-
-// trimSpace trims what HTTP calls white space, and nothing else.
-func trimSpace(s string) string { return strings.Trim(s, " \t") }
 
 // peerAddr returns the address of the other end of r's connection, the zero
 // Addr if it has none that can be read (a Unix socket, say).
