@@ -110,7 +110,7 @@ func (d *driftState) learn(_ Metric, x Measure, decay float64) {
 
 func (d *driftState) bet(m Metric, x Measure, at moment) float64 {
 	d.grow(x)
-	phi := 1.0
+	phi := 0.0
 	for i := range d.Events {
 		e := &d.Events[i]
 		block := stats.Block{Stable: d.event(i, x.Stable), Canary: d.event(i, x.Canary)}

@@ -10,7 +10,8 @@ type judge interface {
 	// learn takes stable's counts as history, not as evidence.
 	learn(m Metric, x Measure, decay float64)
 	// bet takes a block in which both arms have counts as evidence, and returns
-	// the dispersion it was tempered by.
+	// the dispersion it was tempered by; 0 if there was no past to bet on and the
+	// block became history instead.
 	bet(m Metric, x Measure, at moment) float64
 	// restage forgets the promotion evidence.
 	restage()

@@ -98,7 +98,7 @@ func (l *latencyState) name(m Metric) {
 func (l *latencyState) bet(m Metric, x Measure, at moment) float64 {
 	l.start(m, x)
 	block := pair{l.read(x.Stable), l.read(x.Canary)}
-	phi := 1.0
+	phi := 0.0
 	past := histogram{l.Edges, l.Stable}
 	for i := range l.Slower {
 		phi = max(phi, l.Slower[i].bet(slowdown{m.Slower[i], m.Tolerate}, block, past, at))
@@ -141,7 +141,7 @@ type slowdown struct {
 // Until the quantile is named there is nothing to bet on.
 func (s *slowerState) bet(q slowdown, x pair, past histogram, at moment) float64 {
 	if s.Named <= 0 {
-		return 1
+		return 0
 	}
 	prior := stats.PriorAt(1 - q.Quantile)
 	var up [8]float64

@@ -3,6 +3,8 @@ package analysis
 import (
 	"math"
 	"strings"
+
+	"github.com/haldane-dev/haldane/internal/stats"
 )
 
 // longWait is the wait in seconds beyond which a person is told what else to do.
@@ -31,22 +33,40 @@ func (m Metric) unitOfTrial() string {
 // how long that takes at the present traffic if the canary is as good as stable.
 func (j *judgement) holding(m Metric, s *metricState, sum summary, eta float64) string {
 	switch {
+	case j.warmsFor > 0 && s.CanaryN == 0:
+		return m.Name + ": the canary is warming up, for " + about(j.warmsFor) + " more; its requests are not compared yet"
 	case s.CanaryN == 0 && s.Pending != nil:
 		return j.starving(m, s)
+	case sum.waiting != "" && s.Flow.Canary > 0:
+		return m.Name + ": waiting for " + sum.waiting
 	case s.CanaryN == 0:
 		return m.Name + ": waiting for " + m.unitOfTrial() + ", none compared yet"
-	case sum.waiting != "":
-		return m.Name + ": waiting for " + sum.waiting
 	}
 	out := sum.phrase + after(m, s) + "; not yet shown to be " + sum.margin.String() + sum.note
 	if math.IsInf(eta, 1) {
 		return out
 	}
-	out += ", " + about(eta) + " more at this traffic if it is as good as stable"
-	if eta > longWait {
-		out += ": raise the weight, shadow, or allow more time"
+	return out + ", " + about(eta) + " more at this traffic if it is as good as stable"
+}
+
+// outlook says how long a doubling of failures would take to show, at the present
+// traffic and with half of it on the canary, if it takes that much log evidence.
+func (m Metric) outlook(s *metricState, needed float64) string {
+	if m.Kind != ErrorRate || s.Share == nil {
+		return ""
 	}
-	return out
+	p := s.Share.Contrast.Stable.Rate(m.prior())
+	stable, canary := s.Flow.perSecond()
+	bet := share{m.margin(), m.Tolerate, m.prior(), effects}.rollback()
+	wait := func(stable, canary float64) float64 {
+		speed := bet.Growth(stats.Rates{Stable: p, Canary: math.Min(1, 2*p)}, stable, canary)
+		return needed * math.Max(1, s.Phi) / speed
+	}
+	now, half := wait(stable, canary), wait((stable+canary)/2, (stable+canary)/2)
+	if math.IsInf(now, 0) || math.IsInf(half, 0) {
+		return ""
+	}
+	return "; a doubling of errors would show in " + about(now) + ", or " + about(half) + " at half of the traffic"
 }
 
 // starving tells of an arm without traffic. Silence alone is neither failure nor

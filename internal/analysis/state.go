@@ -19,6 +19,7 @@ type State struct {
 	LastBlock   int64         `json:"lastBlock"`             // the newest of them
 	Cursor      string        `json:"cursor,omitempty"`      // Sample.Cursor of the newest
 	FirstCanary int64         `json:"firstCanary,omitempty"` // when the canary's first traffic was counted, Unix nanoseconds
+	Warm        bool          `json:"warm,omitempty"`        // the canary's warm-up is over
 	Stage       Stage         `json:"stage"`                 // of the newest block
 	Traffic     trafficState  `json:"traffic"`
 	Metrics     []metricState `json:"metrics,omitempty"` // in the order of Config.Metrics

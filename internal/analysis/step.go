@@ -30,12 +30,12 @@ func Step(cfg Config, s State, x Sample) (State, Verdict) {
 		return next, next.Verdict
 	}
 	next.Traffic.observe(x.Assigned)
-	next.sawCanary(x)
+	next.sawCanary(cfg, x)
 	b := block{
 		sample:   x,
 		seconds:  math.Max(0, x.End.Sub(x.Start).Seconds()),
 		start:    x.Start.UnixNano(),
-		warming:  next.FirstCanary == 0 || x.Start.UnixNano() < next.FirstCanary+int64(cfg.Warmup),
+		warming:  !next.Warm,
 		schedule: cfg.schedule(),
 		temper:   cfg.Dispersion,
 	}
@@ -49,21 +49,41 @@ func Step(cfg Config, s State, x Sample) (State, Verdict) {
 	return next, next.Verdict
 }
 
-// sawCanary notes when the canary's first traffic was counted.
-func (s *State) sawCanary(x Sample) {
-	if s.FirstCanary != 0 {
+// sawCanary notes when the canary's first traffic was counted and when its
+// warm-up is over. Once over it stays so, even if the clock is set back; a clock
+// set back during the warm-up starts it again.
+func (s *State) sawCanary(cfg Config, x Sample) {
+	start := x.Start.UnixNano()
+	if s.Warm {
 		return
 	}
-	seen := false
+	if s.FirstCanary == 0 && x.hasCanary() || start < s.FirstCanary {
+		s.FirstCanary = start
+	}
+	s.Warm = s.FirstCanary != 0 && start >= s.FirstCanary+int64(cfg.Warmup)
+}
+
+// warmsFor returns the seconds until the canary's warm-up ends.
+func (s State) warmsFor(cfg Config, x Sample) float64 {
+	if s.Warm || s.FirstCanary == 0 {
+		return 0
+	}
+	return time.Duration(s.FirstCanary + int64(cfg.Warmup) - x.End.UnixNano()).Seconds()
+}
+
+// hasCanary reports whether the canary had any traffic.
+func (x Sample) hasCanary() bool {
 	for _, a := range x.Assigned {
-		seen = seen || a.Canary > 0
+		if a.Canary > 0 {
+			return true
+		}
 	}
 	for _, m := range x.Metrics {
-		seen = seen || m.Canary.trials() > 0 || m.Pairs > 0
+		if m.Canary.trials() > 0 || m.Pairs > 0 {
+			return true
+		}
 	}
-	if seen {
-		s.FirstCanary = x.Start.UnixNano()
-	}
+	return false
 }
 
 // observe adds a block's random decisions to the traffic check.
@@ -176,7 +196,7 @@ func (s *metricState) bet(m Metric, j judge, p pending, b block) {
 		s.Since = b.start
 	}
 	decay := stats.Decay(p.Seconds)
-	s.Phi = j.bet(m, p.Measure, moment{
+	phi := j.bet(m, p.Measure, moment{
 		decay:    decay,
 		factor:   b.sample.Stage.factor(),
 		schedule: b.schedule,
@@ -187,8 +207,11 @@ func (s *metricState) bet(m Metric, j judge, p pending, b block) {
 	if m.Kind == Pairs {
 		stable, canary = p.Measure.Pairs, p.Measure.Pairs
 	}
-	s.StableN += stable
-	s.CanaryN += canary
+	if phi > 0 {
+		s.Phi = phi
+		s.StableN += stable
+		s.CanaryN += canary
+	}
 	s.Flow.add(float64(stable), float64(canary), p.Seconds, decay)
 }
 

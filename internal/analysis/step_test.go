@@ -250,6 +250,39 @@ func TestWarmup(t *testing.T) {
 	}
 }
 
+// TestClockSetBack: a clock set back neither ends a warm-up early nor brings back
+// one that is over.
+func TestClockSetBack(t *testing.T) {
+	cfg := judged(defaultErrors)
+	cfg.Warmup = 90 * time.Second
+	back := func(x Sample) Sample {
+		x.Start, x.End = x.Start.Add(-time.Hour), x.End.Add(-time.Hour)
+		return x
+	}
+	st, _ := feed(cfg, State{}, at(0, counts(1000, 10, 50, 1)), back(at(1, counts(1000, 10, 50, 1))))
+	if st.Warm || st.FirstCanary != epoch.Add(15*time.Second-time.Hour).UnixNano() {
+		t.Errorf("warm %v, first canary traffic %v", st.Warm, time.Unix(0, st.FirstCanary).UTC())
+	}
+	st, _ = feed(cfg, State{}, at(0, counts(1000, 10, 50, 1)), at(6, counts(1000, 10, 50, 1)), back(at(7, counts(1000, 10, 50, 1))))
+	if got := st.Verdict.Metrics[0].CanaryN; !st.Warm || got != 100 {
+		t.Errorf("warm %v with %d canary trials, want the two blocks after the warm-up", st.Warm, got)
+	}
+}
+
+// TestLearningIsNotEvidence: drift's first block without history only teaches.
+func TestLearningIsNotEvidence(t *testing.T) {
+	cfg := judged(Metric{Kind: Drift, Max: .05, Tolerate: 1})
+	c := Counts{Counts: []int64{60, 40}}
+	x := Measure{Bins: []string{"a", "b"}, Stable: c, Canary: c}
+	st, v := Step(cfg, State{}, at(0, x))
+	if v.Metrics[0].CanaryN != 0 {
+		t.Errorf("%d canary trials of the first block are evidence", v.Metrics[0].CanaryN)
+	}
+	if _, v = Step(cfg, st, at(1, x)); v.Metrics[0].CanaryN != 100 {
+		t.Errorf("%d canary trials of the second block are evidence, want 100", v.Metrics[0].CanaryN)
+	}
+}
+
 // TestPromotionStartsAfreshAtEachStep while rollback evidence goes on.
 func TestPromotionStartsAfreshAtEachStep(t *testing.T) {
 	cfg := judged(Metric{Kind: ErrorRate, MaxIncrease: .005, Tolerate: .5})

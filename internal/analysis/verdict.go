@@ -11,13 +11,14 @@ import (
 // over Pass.
 func (c Config) judge(s State, x Sample) Verdict {
 	j := judgement{
-		cfg:    c,
-		stage:  x.Stage,
-		alpha:  math.Log(1 / c.level()),
-		beta:   math.Log(1 / c.FalsePromotion),
-		states: s.Metrics,
-		sums:   make([]summary, len(c.Metrics)),
-		out:    Verdict{Block: x.Block, Stage: x.Stage, Metrics: make([]MetricVerdict, len(c.Metrics))},
+		cfg:      c,
+		stage:    x.Stage,
+		alpha:    threshold(c.level()),
+		beta:     threshold(c.FalsePromotion),
+		states:   s.Metrics,
+		warmsFor: s.warmsFor(c, x),
+		sums:     make([]summary, len(c.Metrics)),
+		out:      Verdict{Block: x.Block, Stage: x.Stage, Metrics: make([]MetricVerdict, len(c.Metrics))},
 	}
 	shares := c.shares()
 	claims := make([]stats.Claim, len(c.Metrics))
@@ -29,7 +30,7 @@ func (c Config) judge(s State, x Sample) Verdict {
 	switch {
 	case len(claims) > 0 && stats.Family(claims) >= j.alpha:
 		j.fail(claims)
-	case c.SRM > 0 && s.Traffic.Check.LogE() >= math.Log(1/c.SRM):
+	case c.SRM > 0 && s.Traffic.Check.LogE() >= threshold(c.SRM):
 		j.out.Decision = Invalid
 		j.out.Reason = s.Traffic.sentence()
 	case j.invalid():
@@ -39,11 +40,16 @@ func (c Config) judge(s State, x Sample) Verdict {
 	return j.out
 }
 
+// threshold is the log evidence that errors of probability p allow. A p of 0
+// would take infinite evidence, which JSON cannot write.
+func threshold(p float64) float64 { return -math.Log(math.Max(p, 1e-300)) }
+
 // judgement is a verdict in the making.
 type judgement struct {
 	cfg         Config
 	stage       Stage
 	alpha, beta float64 // thresholds of log evidence
+	warmsFor    float64 // seconds until the canary's warm-up ends; 0 if it has or has not begun
 	states      []metricState
 	sums        []summary
 	out         Verdict
@@ -60,9 +66,10 @@ func (j *judgement) metric(i int, share float64) (MetricVerdict, float64) {
 		sum = part.summary(m, v)
 	}
 	j.sums[i] = sum
+	needed := j.alpha - math.Log(share)
 	out := MetricVerdict{
 		Name: m.Name, Kind: m.Kind, Decision: Inconclusive,
-		LogRollback: sum.rollback, RollbackThreshold: j.alpha - math.Log(share),
+		LogRollback: sum.rollback, RollbackThreshold: needed,
 		LogPromotion: sum.promotion, PromotionThreshold: j.beta,
 		StableN: s.StableN, CanaryN: s.CanaryN,
 		Stable: sum.stable, Canary: sum.canary, Effect: sum.effect,
@@ -79,6 +86,9 @@ func (j *judgement) metric(i int, share float64) (MetricVerdict, float64) {
 		out.Reason = sum.phrase + ", shown to be " + sum.margin.String() + sum.note + after(m, s)
 	default:
 		out.Reason = j.holding(m, s, sum, eta)
+		if eta > longWait && !math.IsInf(eta, 1) && s.CanaryN > 0 && sum.waiting == "" {
+			out.Reason += m.outlook(s, needed) + ": raise the weight, shadow, or allow more time"
+		}
 	}
 	return out, eta
 }

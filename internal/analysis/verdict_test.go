@@ -280,6 +280,35 @@ func TestSentences(t *testing.T) {
 	if !strings.Contains(v.Reason, "h more at this traffic") || !strings.HasSuffix(v.Reason, "raise the weight, shadow, or allow more time") {
 		t.Errorf("at one request a second: %q", v.Reason)
 	}
+	if !strings.Contains(v.Reason, "; a doubling of errors would show in ") || !strings.Contains(v.Reason, " at half of the traffic: raise") {
+		t.Errorf("no outlook: %q", v.Reason)
+	}
+	cfg.Warmup = 90 * time.Second
+	_, v = feed(cfg, State{}, at(0, counts(1425, 14, 75, 1)))
+	if want := "m: the canary is warming up, for about 75 s more; its requests are not compared yet"; v.Reason != want {
+		t.Errorf("got  %q\nwant %q", v.Reason, want)
+	}
+}
+
+// TestOutlook compares with the published 9 hours at 5% and 2 hours at a half for
+// one request a second, which are for a strict rollback boundary.
+func TestOutlook(t *testing.T) {
+	s := &metricState{Phi: 1, Flow: flow{Seconds: 1000, Stable: 950, Canary: 50}, Share: &shareState{}}
+	s.Share.Contrast.Stable.N, s.Share.Contrast.Stable.K = 1e6, 1e4
+	got := Metric{Kind: ErrorRate}.outlook(s, math.Log(100)*1.25)
+	if want := "; a doubling of errors would show in about 9 h, or about 2 h at half of the traffic"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := (Metric{Kind: Mean}).outlook(s, 5); got != "" {
+		t.Errorf("a mean's outlook: %q", got)
+	}
+}
+
+func TestImpossibleLevelsStayFinite(t *testing.T) {
+	cfg := judged(defaultErrors)
+	cfg.FalseRollback, cfg.FalsePromotion = 0, 0
+	st, _ := Step(cfg, State{}, at(0, counts(100, 1, 5, 0)))
+	asJSON(t, st)
 }
 
 func TestNothingToJudgeBy(t *testing.T) {
