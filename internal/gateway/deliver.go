@@ -14,13 +14,14 @@ import (
 // true if the answer was cut short after it had begun.
 func (x *exchange) deliver(answer *http.Response) (abort bool) {
 	defer answer.Body.Close()
-	x.watch.enter(waitAnother, x.g.cfg.Limits.Stall)
 	describe(&x.res, answer)
 	if x.readsFirst(answer) {
+		x.watch.touch(x.g.cfg.Limits.Stall)
 		if err := x.readAll(answer); err != nil {
 			return x.fail(x.reason(err))
 		}
 	}
+	x.watch.enter(waitAnother, x.g.cfg.Limits.Stall)
 	id := x.g.policy.Identify(&x.d, &x.res)
 	x.sendHead(answer, id)
 	err := x.sendBody(answer)

@@ -187,7 +187,7 @@ func (x *exchange) roundTrip(out *http.Request) (*http.Response, error) {
 func (x *exchange) reason(err error) error {
 	switch {
 	case x.watch.expired():
-		if x.up != nil && x.up.idle() {
+		if x.up != nil && (x.up.idle() || x.up.failed()) {
 			return errClientSlow
 		}
 		return errStalled
