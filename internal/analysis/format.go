@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// percent writes a share with two significant digits, and at least one decimal
-// below ten percent: 2.1%, 0.042%, 31%.
+// percent writes a share with one decimal, and with two significant digits below
+// one percent: 31.4%, 2.1%, 0.042%.
 func percent(p float64) string {
 	p *= 100
 	a := math.Abs(p)
 	switch {
 	case a == 0:
 		return "0%"
-	case a >= 9.95:
+	case a >= 99.95:
 		return strconv.FormatFloat(p, 'f', 0, 64) + "%"
 	case a >= .95:
 		return strconv.FormatFloat(p, 'f', 1, 64) + "%"

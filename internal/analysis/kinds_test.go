@@ -266,7 +266,7 @@ func TestShadowJudgesPairsAlone(t *testing.T) {
 
 func TestFormats(t *testing.T) {
 	for got, want := range map[string]string{
-		percent(0): "0%", percent(.021): "2.1%", percent(.00042): "0.042%", percent(.3149): "31%", percent(1): "100%",
+		percent(0): "0%", percent(.021): "2.1%", percent(.00042): "0.042%", percent(.3149): "31.5%", percent(1): "100%",
 		percent(.0093): "0.93%", percent(-.021): "-2.1%", percent(.01): "1.0%",
 		points(.05): "5 points", points(.00125): "0.125 points", number(.6983333): "0.6983",
 		seconds(.1234): "123 ms", seconds(2): "2 s", seconds(.00025): "250 µs", seconds(0): "0 µs",

@@ -116,6 +116,9 @@ func coarse(edges []float64, edge int, point float64) string {
 // quantileEffect is the difference of a quantile with a pointwise interval: both
 // ranks are moved by their Wilson intervals, combined as Newcombe does for shares.
 func quantileEffect(hB, hC histogram, q slowdown, d float64) Effect {
+	if hB.total() <= 0 || hC.total() <= 0 {
+		return Effect{Unit: "seconds"}
+	}
 	lowB, highB := hB.around(q.Quantile)
 	lowC, highC := hC.around(q.Quantile)
 	qB, _ := hB.quantile(q.Quantile)

@@ -257,3 +257,53 @@ func TestTrafficCheckFigures(t *testing.T) {
 		t.Errorf("6%% instead of 5%%: %d of 20, median %v s, want all within about 84", hits, median)
 	}
 }
+
+// TestOrderedDrift: ten score bins, moved by a Kolmogorov–Smirnov distance of
+// 0.028, 0.05 and 0.109 against a tolerance of 0.05. Published: 0%, 1.3% (at
+// 0.055) and all within 3.5 minutes.
+func TestOrderedDrift(t *testing.T) {
+	moved := func(d float64) sim {
+		stable, canary := make([]float64, 10), make([]float64, 10)
+		var bins []string
+		for i := range stable {
+			stable[i], canary[i] = .1, .1
+			bins = append(bins, string(rune('0'+i)))
+		}
+		for i := range 5 { // half of the mass moves up
+			canary[i] -= d / 5
+			canary[5+i] += d / 5
+		}
+		s := fivePercent.arms(choosing(stable...), choosing(canary...))
+		s.shape = Measure{Bins: bins, Ordered: true}
+		return s
+	}
+	m := Metric{Kind: Drift, Max: .05, Tolerate: 1}
+	const n = 20
+	for _, d := range []float64{.028, .05} {
+		hits, _, _ := moved(d).tally(judged(m), n, hour, Fail)
+		atMost(t, "within the tolerance", hits, n, .01)
+	}
+	hits, median, _ := moved(.109).tally(judged(m), n, hour, Fail)
+	allWithin(t, "moved by 0.109", hits, n, median, 18, .4)
+}
+
+// TestLatencyByATime: a limit given as a time added to the quantile.
+func TestLatencyByATime(t *testing.T) {
+	edges := schema(4, .01, 2)
+	against := func(slow float64) sim {
+		s := fivePercent.arms(lognormal(edges, .05, .202, 1, 0), lognormal(edges, .05, .202, slow, 0))
+		s.shape = Measure{Edges: edges}
+		return s
+	}
+	m := Metric{Kind: Latency, Slower: []Slower{{Quantile: .99, By: 60 * time.Millisecond}}, Tolerate: .5}
+	const n = 12
+	hits, median, _ := against(1.8).tally(judged(m), n, hour, Fail)
+	allWithin(t, "p99 160 ms longer", hits, n, median, 12, .5)
+	m.Tolerate = 1
+	hits, _, _ = against(1.3).tally(judged(m), n, hour/2, Pass)
+	atMost(t, "p99 at its margin passes", hits, n, .05)
+	hits, _, _ = against(1).tally(judged(m), n, hour, Pass)
+	if hits != n {
+		t.Errorf("equal arms passed %d of %d times", hits, n)
+	}
+}

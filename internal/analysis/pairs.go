@@ -80,6 +80,7 @@ func (s *pairsState) summary(m Metric, v view) summary {
 	}
 	if s.Pairs == 0 {
 		out.waiting = "mirrored pairs"
+		out.effect = Effect{Unit: "share", Margin: m.Max}
 		return out
 	}
 	var growth [3]float64

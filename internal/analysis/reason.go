@@ -35,7 +35,7 @@ func (j *judgement) holding(m Metric, s *metricState, sum summary, eta float64) 
 	switch {
 	case j.warmsFor > 0 && s.CanaryN == 0:
 		return m.Name + ": the canary is warming up, for " + about(j.warmsFor) + " more; its requests are not compared yet"
-	case s.CanaryN == 0 && s.Pending != nil:
+	case s.Pending != nil && (s.CanaryN == 0 || s.Pending.Measure.Canary.trials() > 0):
 		return j.starving(m, s)
 	case sum.waiting != "" && s.Flow.Canary > 0:
 		return m.Name + ": waiting for " + sum.waiting
