@@ -26,9 +26,9 @@ type Rollouts interface {
 	// Submit hands a command over and waits for what became of it. The same
 	// command ID twice is obeyed once.
 	Submit(ctx context.Context, name string, c rollout.Command) (rollout.Reply, error)
-	// Subscribe returns everything that happens from now on. The channel is
-	// closed when the context ends, or when its reader fell too far behind:
-	// the reader then subscribes again and reads what it missed.
+	// Subscribe returns what happens from now on. A reader that falls behind
+	// loses the oldest updates, which it then finds in Blocks and Events. The
+	// channel is closed when the context or the source of updates ends.
 	Subscribe(ctx context.Context, name string) (<-chan Update, error)
 }
 

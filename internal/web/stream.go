@@ -41,7 +41,8 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 		s.broken(w, r, "subscribe", err)
 		return
 	}
-	past, err := s.past(r, replay)
+	at := parseCursor(r.Header.Get("Last-Event-ID"))
+	past, err := s.past(r, at, replay)
 	if err != nil {
 		s.broken(w, r, "read the journal", err)
 		return
@@ -50,7 +51,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // a proxy in front must not hold it back
-	out := &sender{w: w, control: http.NewResponseController(w), timeout: s.options.WriteTimeout, at: parseCursor(r.Header.Get("Last-Event-ID"))}
+	out := &sender{w: w, control: http.NewResponseController(w), timeout: s.options.WriteTimeout, at: at, sent: map[string]bool{}}
 	if err := out.begin(past); err == nil {
 		s.follow(r, out, updates)
 	}
@@ -69,15 +70,28 @@ func (s *Server) follow(r *http.Request, out *sender, updates <-chan Update) {
 			err = out.write(": beat\n\n")
 		case u, open := <-updates:
 			if !open {
-				return // too far behind: the caller comes again with its position
+				return // the caller comes again with its position
 			}
-			err = out.update(u)
+			err = s.forward(r, out, u)
 		}
 		if err != nil {
 			s.options.Logger.DebugContext(r.Context(), "a stream ended", "error", err)
 			return
 		}
 	}
+}
+
+// forward sends one update. A block that does not follow the one before it
+// means that updates were lost on the way: the journal has them.
+func (s *Server) forward(r *http.Request, out *sender, u Update) error {
+	if u.Block == nil || u.Block.Block == out.last+1 {
+		return out.update(u)
+	}
+	past, err := s.past(r, out.at, maxReplay)
+	if err != nil {
+		return err
+	}
+	return errors.Join(out.replay(past), out.update(u))
 }
 
 // history is what a stream begins with.
@@ -87,11 +101,10 @@ type history struct {
 	status engine.Status
 }
 
-// past reads the journal. A caller that gives a position is sent what came
-// after it; one that does not is sent the newest replay blocks.
-func (s *Server) past(r *http.Request, replay int) (h history, err error) {
+// past reads the journal: what came after a position, or, without one, the
+// newest replay blocks and events.
+func (s *Server) past(r *http.Request, at cursor, replay int) (h history, err error) {
 	name := r.PathValue("name")
-	at := parseCursor(r.Header.Get("Last-Event-ID"))
 	if at != (cursor{}) {
 		replay = maxReplay
 	}
@@ -150,6 +163,7 @@ type sender struct {
 	control *http.ResponseController
 	timeout time.Duration
 	at      cursor
+	last    int64           // number of the last block sent
 	sent    map[string]bool // what the journal already gave, until the subscription is past it
 }
 
@@ -157,7 +171,10 @@ func (o *sender) begin(past history) error {
 	if err := o.write("retry: 2000\n\n"); err != nil {
 		return err
 	}
-	o.sent = make(map[string]bool, len(past.blocks)+len(past.events))
+	return errors.Join(o.replay(past), o.message("status", "", past.status))
+}
+
+func (o *sender) replay(past history) error {
 	for _, b := range past.blocks {
 		if err := o.block(b); err != nil {
 			return err
@@ -168,7 +185,7 @@ func (o *sender) begin(past history) error {
 			return err
 		}
 	}
-	return o.message("status", "", past.status)
+	return nil
 }
 
 func (o *sender) update(u Update) error {
@@ -190,7 +207,7 @@ func (o *sender) block(b engine.Block) error {
 	if o.twice("b" + key) {
 		return nil
 	}
-	o.at.block = key
+	o.at.block, o.last = key, b.Block
 	return o.message("block", o.at.String(), b)
 }
 

@@ -1,6 +1,7 @@
 package webtest
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/haldane-dev/haldane/internal/analysis"
@@ -103,13 +104,30 @@ func (j *judge) decide(v *analysis.MetricVerdict) {
 	switch {
 	case j.decided == analysis.Fail || v.LogRollback >= v.RollbackThreshold:
 		j.decided = analysis.Fail
-		v.Reason = "worse than tolerated: the evidence passed its bound"
+		v.Reason = j.phrase(v) + "; worse than tolerated, " + j.show(v.Stable, 0.5*v.Effect.Margin)
 	case v.LogPromotion >= v.PromotionThreshold:
 		j.decided = analysis.Pass
-		v.Reason = "no worse than the margin at this step"
+		v.Reason = j.phrase(v) + "; shown to be within the margin of this step"
 	default:
 		j.decided = analysis.Inconclusive
-		v.Reason = "more data is needed at this step"
+		v.Reason = j.phrase(v) + "; not yet shown to be within " + j.show(v.Stable, v.Effect.Margin)
 	}
 	v.Decision = j.decided
+}
+
+// phrase compares the arms in words.
+func (j *judge) phrase(v *analysis.MetricVerdict) string {
+	return fmt.Sprintf("canary %s %s against %s, after %d canary requests",
+		j.name, j.show(v.Canary, 0), j.show(v.Stable, 0), v.CanaryN)
+}
+
+// show writes a value plus an offset in the metric's unit.
+func (j *judge) show(x, plus float64) string {
+	switch j.unit {
+	case "share":
+		return fmt.Sprintf("%.2f%%", 100*(x+plus))
+	case "seconds":
+		return fmt.Sprintf("%.2f ms", 1e3*(x+plus))
+	}
+	return fmt.Sprintf("%.3f", x+plus)
 }

@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/haldane-dev/haldane/internal/analysis"
@@ -137,13 +136,13 @@ func (r *replay) decide() {
 	s := &r.status
 	switch {
 	case s.Verdict.Decision == analysis.Fail:
-		r.rollBack(fmt.Sprintf("%s: %s", strings.Join(s.Verdict.Culprits, ", "), s.Verdict.Reason))
+		r.rollBack(s.Verdict.Reason)
 	case r.held:
 		s.Waiting = "for somebody to resume"
 	case s.Verdict.Decision == analysis.Pass:
 		r.enter(s.Step + 1)
 	default:
-		s.Waiting = "for evidence: " + s.Verdict.Reason
+		s.Waiting = "for evidence on " + s.Verdict.Reason
 	}
 }
 
@@ -234,14 +233,23 @@ func (r *replay) verdict(block int64, counts map[string][2]count) analysis.Verdi
 	switch {
 	case len(v.Culprits) > 0:
 		slices.Sort(v.Culprits)
-		v.Decision, v.Reason = analysis.Fail, "the canary is worse than tolerated"
+		v.Decision, v.Reason = analysis.Fail, v.Culprits[0]+": "+reasonOf(v, v.Culprits[0])
 	case len(waiting) > 0 || r.inStep < 6:
-		v.Decision, v.Reason = analysis.Inconclusive, "more data is needed of "+strings.Join(waiting, ", ")
-		if len(waiting) == 0 {
-			v.Reason = "this step is too young"
+		v.Decision, v.Reason = analysis.Inconclusive, "this step is too young"
+		if len(waiting) > 0 {
+			v.Reason = waiting[0] + ": " + reasonOf(v, waiting[0])
 		}
 	default:
 		v.Reason = fmt.Sprintf("every metric is within its margin at %s", s.Wanted.Canary)
 	}
 	return v
+}
+
+func reasonOf(v analysis.Verdict, metric string) string {
+	for _, m := range v.Metrics {
+		if m.Name == metric {
+			return m.Reason
+		}
+	}
+	return ""
 }

@@ -1,0 +1,80 @@
+// Where the traffic goes: wanted, reported, measured, and the ladder of steps.
+
+import { count, nanoseconds, percent, weight } from "./format";
+import type { Block, Status, Step } from "./types";
+
+export function stepName(s: Step | undefined): string {
+  if (!s) return "–";
+  if (s.pause) return s.pause.for ? `pause ${nanoseconds(s.pause.for)}` : "approval";
+  if (s.shadow) return `mirror ${weight(s.shadow)}`;
+  return weight(s.weight);
+}
+
+const levels: Record<string, string> = {
+  Flowing: "measured by the router",
+  Accepted: "accepted by the router",
+  Written: "written, not confirmed",
+  Unknown: "not known",
+  "": "not known",
+};
+
+/** What really went to the canary in the last block. */
+function measured(b: Block | undefined): { share: number; n: number } | null {
+  const c = b?.arms?.canary?.requests ?? 0, s = b?.arms?.stable?.requests ?? 0;
+  return c + s > 0 ? { share: c / (c + s), n: c + s } : null;
+}
+
+export function Traffic(props: { status: Status; blocks: Block[] }) {
+  const s = props.status;
+  const wanted = s.wanted.canary / 100;
+  const seen = measured(props.blocks[props.blocks.length - 1]);
+  const terminal = s.phase === "Promoted" || s.phase === "RolledBack";
+  const observed = s.observed.canary / 100;
+  const ticks = [...new Set((s.steps ?? []).map((step) => (step.weight ?? 0) / 100).filter((w) => w > 0 && w < 100))];
+  return (
+    <section class="panel traffic" aria-labelledby="traffic-title">
+      <header class="panel-head"><h2 id="traffic-title">Traffic</h2></header>
+      <div class="gauge" role="img"
+        aria-label={`Traffic: ${weight(s.wanted.canary)} wanted on the canary, ${weight(s.observed.canary)} observed.`}>
+        <div class="ends" aria-hidden="true"><span class="canary">canary {s.canary.version}</span><span class="stable">stable {s.stable.version}</span></div>
+        <div class="track" aria-hidden="true">
+          <i class="fill" style={{ transform: `scaleX(${observed / 100})` }} />
+          {ticks.map((t) => <i key={t} class="tick" style={{ left: `${t}%` }} />)}
+          <i class="wanted" style={{ left: `${wanted}%` }} />
+        </div>
+        <div class="scale" aria-hidden="true"><span>0</span>{ticks.map((t) => <span key={t} style={{ left: `${t}%` }}>{t}</span>)}<span style={{ left: "100%" }}>100{"\u202f"}%</span></div>
+      </div>
+      <dl class="readings">
+        <div><dt>Wanted</dt><dd>{weight(s.wanted.canary)}{s.wanted.mirror ? <small> and {weight(s.wanted.mirror)} mirrored</small> : null}</dd></div>
+        <div><dt>Observed</dt><dd>{weight(s.observed.canary)} <small>{levels[s.observed.level] ?? s.observed.level}</small></dd></div>
+        <div><dt>Last block</dt><dd>{!terminal && seen ? percent(seen.share) : "–"} <small>{!terminal && seen ? `of ${count(seen.n)} requests` : ""}</small></dd></div>
+      </dl>
+      <Ladder status={s} />
+    </section>
+  );
+}
+
+function Ladder(props: { status: Status }) {
+  const s = props.status;
+  const steps = s.steps ?? [];
+  if (steps.length === 0) return null;
+  const state = (i: number): "done" | "now" | "ahead" | "failed" => {
+    if (s.phase === "Promoted") return "done";
+    if (s.phase === "RolledBack" || s.phase === "RollingBack") return i < s.step ? "done" : i === s.step ? "failed" : "ahead";
+    if (s.phase === "Idle" || s.phase === "Initializing") return "ahead";
+    return i < s.step ? "done" : i === s.step ? "now" : "ahead";
+  };
+  const words = { done: "passed", now: "now", ahead: "ahead", failed: "taken back here" };
+  const glyph = { done: "✓", now: "●", ahead: "○", failed: "✕" };
+  return (
+    <ol class="ladder" aria-label="Steps">
+      {steps.map((step, i) => (
+        <li key={i} class={state(i)} aria-current={state(i) === "now" ? "step" : undefined}>
+          <span class="rung" aria-hidden="true">{glyph[state(i)]}</span>
+          <span class="name">{stepName(step)}</span>
+          <span class="state">{words[state(i)]}</span>
+        </li>
+      ))}
+    </ol>
+  );
+}

@@ -1,0 +1,95 @@
+// The JSON of the API, field by field as internal/engine/view.go writes it.
+
+export type Phase =
+  | "Idle" | "Initializing" | "Progressing" | "Paused"
+  | "Promoting" | "Promoted" | "RollingBack" | "RolledBack";
+
+export type Decision = "Pass" | "Fail" | "Inconclusive" | "Invalid" | "";
+
+export type ArmName = "stable" | "canary";
+export const arms: readonly ArmName[] = ["stable", "canary"];
+
+export interface Revision { version: string; hash: string }
+
+/** Weights are hundredths of a percent; durations are nanoseconds. */
+export interface Step {
+  weight?: number;
+  shadow?: number;
+  pause?: { for?: number };
+  factor?: number;
+}
+
+export interface Effect {
+  estimate: number; low: number; high: number;
+  unit: string; always: boolean; margin: number;
+}
+
+export interface MetricVerdict {
+  name: string; kind: string; decision: Decision; reason: string;
+  logRollback: number; rollbackThreshold: number;
+  logPromotion: number; promotionThreshold: number;
+  stableN: number; canaryN: number;
+  stable: number; canary: number;
+  effect: Effect;
+}
+
+export interface Verdict {
+  decision: Decision; reason: string; culprits?: string[]; block: number;
+  stage: { index: number; factor: number; last: boolean; shadow: boolean };
+  metrics: MetricVerdict[] | null;
+}
+
+export interface Health {
+  ready: boolean; failed: boolean; message?: string;
+  revision?: string; restarts?: number; since?: string;
+}
+
+export interface Totals {
+  requests: number; errors: number; forced: number; mirrored: number;
+  dropped: number; unread: number; labelled: number; predicted: number;
+}
+
+export interface Status {
+  name: string; mode: string; phase: Phase; reason?: string; waiting?: string;
+  stable: Revision; canary: Revision; attempt: number; step: number;
+  steps: Step[] | null;
+  wanted: { generation: number; canary: number; mirror?: number };
+  observed: { level: string; generation: number; canary: number; mirror: number };
+  verdict: Verdict;
+  workloads: Partial<Record<ArmName, Health>> | null;
+  began?: string; stepBegan?: string; deadline?: string; now: string;
+  totals: Partial<Record<ArmName, Totals>> | null;
+  links?: Record<string, string>;
+  warnings?: string[];
+  falseRollback: number; falsePromotion: number;
+}
+
+export interface BlockArm {
+  requests: number; errors: number;
+  p50: number | null; p95: number | null; p99: number | null;
+  classes?: Record<string, number>;
+  confidence: number | null; value: number | null;
+  labelled: number; correct: number;
+  ttft?: number | null; perToken?: number | null;
+}
+
+export interface Block {
+  block: number; start: string; end: string; step: number; phase: Phase;
+  weight: number; wanted: number; mirror: number;
+  verdict: Verdict;
+  arms: Partial<Record<ArmName, BlockArm>> | null;
+}
+
+export interface Happening {
+  id: string; at: string; kind: string; revision: string;
+  attempt: number; step: number; message: string; by?: string;
+}
+
+export type Verb = "promote" | "abort" | "pause" | "resume" | "retry";
+
+export interface Command {
+  id: string; verb: Verb; full?: boolean; revision?: string;
+  step?: number; reason?: string; by: string;
+}
+
+export interface Reply { id: string; accepted: boolean; message: string }
