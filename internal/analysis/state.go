@@ -17,7 +17,6 @@ type State struct {
 	Version     int           `json:"version"`               // format of what follows
 	Blocks      int64         `json:"blocks"`                // how many were taken in
 	LastBlock   int64         `json:"lastBlock"`             // the newest of them
-	Cursor      string        `json:"cursor,omitempty"`      // Sample.Cursor of the newest
 	FirstCanary int64         `json:"firstCanary,omitempty"` // when the canary's first traffic was counted, Unix nanoseconds
 	Warm        bool          `json:"warm,omitempty"`        // the canary's warm-up is over
 	Stage       Stage         `json:"stage"`                 // of the newest block

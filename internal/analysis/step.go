@@ -24,7 +24,7 @@ func Step(cfg Config, s State, x Sample) (State, Verdict) {
 	}
 	restage := s.Blocks == 0 || s.Stage != x.Stage
 	next.Blocks++
-	next.LastBlock, next.Cursor, next.Stage = x.Block, x.Cursor, x.Stage
+	next.LastBlock, next.Stage = x.Block, x.Stage
 	if s.Verdict.Decision == Fail {
 		next.Verdict.Block, next.Verdict.Stage = x.Block, x.Stage
 		return next, next.Verdict
