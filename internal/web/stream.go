@@ -84,7 +84,7 @@ func (s *Server) follow(r *http.Request, out *sender, updates <-chan Update) {
 // forward sends one update. A block that does not follow the one before it
 // means that updates were lost on the way: the journal has them.
 func (s *Server) forward(r *http.Request, out *sender, u Update) error {
-	if u.Block == nil || u.Block.Block == out.last+1 {
+	if u.Block == nil || out.last == 0 || u.Block.Block == out.last+1 {
 		return out.update(u)
 	}
 	past, err := s.past(r, out.at, maxReplay)
@@ -99,22 +99,30 @@ type history struct {
 	blocks []engine.Block
 	events []rollout.Event
 	status engine.Status
+	end    cursor // of the journal
 }
 
 // past reads the journal: what came after a position, or, without one, the
 // newest replay blocks and events.
 func (s *Server) past(r *http.Request, at cursor, replay int) (h history, err error) {
-	name := r.PathValue("name")
+	name, limit := r.PathValue("name"), max(replay, 1)
 	if at != (cursor{}) {
-		replay = maxReplay
+		limit = maxReplay
 	}
-	if replay > 0 {
-		if h.blocks, err = s.rollouts.Blocks(r.Context(), name, replay); err != nil {
-			return h, err
-		}
-		if h.events, err = s.rollouts.Events(r.Context(), name, replay); err != nil {
-			return h, err
-		}
+	if h.blocks, err = s.rollouts.Blocks(r.Context(), name, limit); err != nil {
+		return h, err
+	}
+	if h.events, err = s.rollouts.Events(r.Context(), name, limit); err != nil {
+		return h, err
+	}
+	if n := len(h.blocks); n > 0 {
+		h.end.block = blockKey(h.blocks[n-1])
+	}
+	if n := len(h.events); n > 0 {
+		h.end.event = h.events[n-1].ID
+	}
+	if at == (cursor{}) && replay == 0 {
+		h.blocks, h.events = nil, nil
 	}
 	h.blocks = after(h.blocks, func(b engine.Block) bool { return blockKey(b) == at.block })
 	h.events = after(h.events, func(e rollout.Event) bool { return e.ID == at.event })
@@ -163,7 +171,7 @@ type sender struct {
 	control *http.ResponseController
 	timeout time.Duration
 	at      cursor
-	last    int64           // number of the last block sent
+	last    int64           // number of the last block sent, 0 if none was
 	sent    map[string]bool // what the journal already gave, until the subscription is past it
 }
 
@@ -171,7 +179,9 @@ func (o *sender) begin(past history) error {
 	if err := o.write("retry: 2000\n\n"); err != nil {
 		return err
 	}
-	return errors.Join(o.replay(past), o.message("status", "", past.status))
+	err := o.replay(past)
+	o.at = past.end
+	return errors.Join(err, o.message("status", o.at.String(), past.status))
 }
 
 func (o *sender) replay(past history) error {
