@@ -37,46 +37,74 @@ func (u *unit) once(ctx context.Context) (ready time.Duration, err error) {
 	u.changed()
 	u.log.Info("started", "pid", c.Process.Pid, "url", at)
 
-	watching, stop := context.WithCancelCause(ctx)
-	var probes sync.WaitGroup
-	var since time.Time // owned by the readiness probe until probes has been waited for
-	var total time.Duration
-	probes.Go(func() {
-		u.endpoint.Readiness.run(watching, at, func(ok bool, err error) bool {
-			switch {
-			case ok && since.IsZero():
-				since = time.Now()
-			case !ok && !since.IsZero():
-				total, since = total+time.Since(since), time.Time{}
-			}
-			u.report(watching, ok, err)
-			return true
-		})
-	})
-	if u.endpoint.Liveness != (Probe{}) {
-		probes.Go(func() {
-			u.endpoint.Liveness.run(watching, at, func(ok bool, err error) bool {
-				if !ok {
-					stop(fmt.Errorf("its liveness probe failed: %w", err))
-				}
-				return ok
-			})
-		})
-	}
+	v := u.probe(ctx, at)
 	select {
 	case err = <-ended:
 		err = tail.explain(err)
 		_ = signalGroup(c.Process, os.Kill) // what it left behind in its group
-	case <-watching.Done():
-		err = context.Cause(watching)
+	case <-v.watching.Done():
+		err = context.Cause(v.watching)
 		u.end(c, ended)
 	}
-	stop(nil)
-	probes.Wait()
-	if !since.IsZero() {
-		total += time.Since(since)
+	return v.stop(), err
+}
+
+// vitals are the probes of one run of a command.
+type vitals struct {
+	watching context.Context // ends with the run's, or when the command must be ended
+	cancel   context.CancelCauseFunc
+	probes   sync.WaitGroup
+
+	// Owned by the readiness probe until probes has been waited for.
+	since time.Time
+	total time.Duration
+}
+
+// stop ends the probes and returns for how long the command was ready.
+func (v *vitals) stop() time.Duration {
+	v.cancel(nil)
+	v.probes.Wait()
+	if !v.since.IsZero() {
+		v.total += time.Since(v.since)
 	}
-	return total, err
+	return v.total
+}
+
+// probe begins to probe the command that is to listen at an address.
+func (u *unit) probe(ctx context.Context, at string) *vitals {
+	v := &vitals{}
+	v.watching, v.cancel = context.WithCancelCause(ctx)
+	begun := make(chan struct{}) // closed when it has first been ready
+	first := sync.OnceFunc(func() { close(begun) })
+	v.probes.Go(func() {
+		u.endpoint.Readiness.run(v.watching, at, func(ok bool, err error) bool {
+			switch {
+			case ok && v.since.IsZero():
+				v.since = time.Now()
+				first()
+			case !ok && !v.since.IsZero():
+				v.total, v.since = v.total+time.Since(v.since), time.Time{}
+			}
+			u.report(v.watching, ok, err)
+			return true
+		})
+	})
+	if u.endpoint.Liveness == (Probe{}) {
+		return v
+	}
+	v.probes.Go(func() {
+		select { // loading a model takes its time: that is no failure
+		case <-begun:
+		case <-v.watching.Done():
+		}
+		u.endpoint.Liveness.run(v.watching, at, func(ok bool, err error) bool {
+			if !ok {
+				v.cancel(fmt.Errorf("its liveness probe failed: %w", err))
+			}
+			return ok
+		})
+	})
+	return v
 }
 
 // place returns where the command is to listen.

@@ -5,6 +5,7 @@ package process
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -185,7 +186,7 @@ var quick = pace{first: time.Millisecond, most: 4 * time.Millisecond, healthy: t
 func build(t *testing.T, stable, canary Endpoint) *world {
 	t.Helper()
 	out := &buffer{}
-	w, err := New(map[rollout.Role]Endpoint{traffic.Stable: stable, traffic.Canary: canary}, Options{Output: out, backoff: quick})
+	w, err := New(map[rollout.Role]Endpoint{traffic.Stable: stable, traffic.Canary: canary}, Options{Logger: slog.New(slog.DiscardHandler), Output: out, backoff: quick})
 	if err != nil {
 		t.Fatal(err)
 	}

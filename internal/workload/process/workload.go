@@ -24,7 +24,7 @@ type Endpoint struct {
 	Env       map[string]string // besides Haldane's own environment
 	Dir       string
 	Readiness Probe
-	Liveness  Probe         // of commands; the zero value probes nothing: only the end of the process counts
+	Liveness  Probe         // of commands, from their first readiness on; the zero value probes nothing: only the end of the process counts
 	StopGrace time.Duration // between SIGTERM and SIGKILL; 0 is ten seconds
 }
 
