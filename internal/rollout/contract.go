@@ -31,6 +31,14 @@ type Plan struct {
 	OnDeadline  OnDeadline      `json:"onDeadline"`
 	ReadyWithin time.Duration   `json:"readyWithin"` // how long the candidate may take to become ready; 0: ten minutes
 	ScaleDown   time.Duration   `json:"scaleDown"`   // delay between the end of its traffic and the end of an arm
+	Confirm     []Confirm       `json:"confirm,omitempty"`
+}
+
+// Confirm is a question that must be answered with yes, by a hook or a check,
+// before the rollout goes on.
+type Confirm struct {
+	Kind GateKind `json:"kind"`
+	Name string   `json:"name"` // unique within its kind
 }
 
 // OnDeadline says what happens when MaxDuration ends without a verdict.
@@ -125,6 +133,13 @@ type Health struct {
 // GateKind says what is asked.
 type GateKind string
 
+// The kinds of gate, by what waits for the answer.
+const (
+	ConfirmStart     GateKind = "start"     // the first step
+	ConfirmStep      GateKind = "step"      // each later step
+	ConfirmPromotion GateKind = "promotion" // all traffic
+)
+
 // Gate is a question that Next wants put to the outside before its next call.
 type Gate struct {
 	ID   string   `json:"id"` // deterministic; the answer carries it
@@ -148,10 +163,18 @@ type Observation struct {
 	Workloads map[Role]Health
 	Traffic   traffic.Observed
 	Gates     []GateResult
-	Verdict   analysis.Verdict // of the last block; its Stage and Block say what it is about
-	Evidence  *analysis.State  // the state after that block, saved with the decision
+	Verdict   analysis.Verdict // of the last block; its Stage and Block say what it is about. Counts only together with Evidence
+	Evidence  *analysis.State  // the state after that block, saved with the decision; nil if no block was taken since the last call
+	Judged    Judged           // the attempt that Verdict and Evidence are about; the zero value is the current one
 	Cursor    string           // the source's position after that block
 	Blind     string           // why no sample could be had since the last call, "" if one was
+}
+
+// Judged names an attempt at a revision, so that a verdict which arrives after
+// the next one has begun is recognised and dropped.
+type Judged struct {
+	Revision string // Revision.Hash of the candidate
+	Attempt  int
 }
 
 // Scale says which workloads should run.

@@ -25,23 +25,40 @@ type State struct {
 	Live       time.Time     `json:"live,omitzero"`       // first canary traffic observed
 	StepBegan  time.Time     `json:"stepBegan,omitzero"`  // when observed traffic first equalled what the step wants; zero until then
 	PhaseBegan time.Time     `json:"phaseBegan,omitzero"` // when the phase began
-	Excluded   time.Duration `json:"excluded,omitempty"`  // time spent waiting for people, not counted against the deadline
+	WaitSince  time.Time     `json:"waitSince,omitzero"`  // since when it waits for a person; zero if it doesn't
+	Excluded   time.Duration `json:"excluded,omitempty"`  // time spent waiting for people before that, not counted against the deadline
+	LastSeen   time.Time     `json:"lastSeen,omitzero"`   // the newest Observation.Now; never worth a save by itself
 
 	HeldBy   string `json:"heldBy,omitempty"`   // who paused it; "" for a pause step or no pause
 	Reason   string `json:"reason,omitempty"`   // why it is in this phase, one sentence
 	Deadline bool   `json:"deadline,omitempty"` // MaxDuration has passed and the plan says Hold
+	Exposed  bool   `json:"exposed,omitempty"`  // requests may have reached the canary in this attempt
+	Approved bool   `json:"approved,omitempty"` // a person has ended the current pause step
+	Alert    string `json:"alert,omitempty"`    // what the last Held or Invalid event was about, while that lasts
+
+	Superseded bool   `json:"superseded,omitempty"` // RollingBack only to make room for another revision
+	Serving    string `json:"serving,omitempty"`    // hash of a promoted revision that still serves as the canary arm while stable takes over
+	Leaving    bool   `json:"leaving,omitempty"`    // its traffic is on its way to stable
+	Ended      bool   `json:"ended,omitempty"`      // terminal phases: the arm without traffic need not run any more
 
 	Want     Desired          `json:"want"`
 	Evidence *analysis.State  `json:"evidence,omitempty"`
 	Verdict  analysis.Verdict `json:"verdict"`
 	Cursor   string           `json:"cursor,omitempty"`
+	// FirstBlock is the first block that may judge the step in force: those
+	// before it were taken before its traffic flowed.
+	FirstBlock int64 `json:"firstBlock,omitempty"`
 
 	Seen    []string        `json:"seen,omitempty"`    // IDs of obeyed commands, the newest 256
-	Events  []Event         `json:"events,omitempty"`  // not yet delivered, bounded
-	Retired map[string]Past `json:"retired,omitempty"` // revisions that ended, by Revision.Hash, the newest 32
+	Refused []Reply         `json:"refused,omitempty"` // answers to refused commands, the newest 64: a repetition is not obeyed later
+	Events  []Event         `json:"events,omitempty"`  // not yet delivered, the newest 256
+	Emitted uint64          `json:"emitted,omitempty"` // events of this rollout so far
+	Retired map[string]Past `json:"retired,omitempty"` // revisions that left, by Revision.Hash, the newest 32
 }
 
-// Past is how a revision ended.
+// Past is how a revision left. A Phase that is not terminal means that it was
+// displaced by another one before it was judged: it may run again, as its next
+// attempt, without a retry.
 type Past struct {
 	Phase   Phase     `json:"phase"`
 	Attempt int       `json:"attempt"`

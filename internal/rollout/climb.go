@@ -1,0 +1,150 @@
+package rollout
+
+import (
+	"fmt"
+
+	"github.com/haldane-dev/haldane/internal/traffic"
+)
+
+// climb is one look at the ladder: Progressing and Paused. What ends the
+// rollout comes before what holds it, and that before what lets it go on.
+func (t *turn) climb() bool {
+	t.countPeople()
+	switch {
+	case t.abandon(), t.flow(), t.deadline(), t.settle():
+		return true
+	}
+	hold := t.hold()
+	t.alert(hold)
+	switch {
+	case t.s.Deadline:
+		t.waiting = fmt.Sprintf("Held at %s: its deadline has passed. Promote gives it another %s, promote --full skips the evidence, abort takes it back", t.share(), t.s.Plan.MaxDuration)
+	case t.s.HeldBy != "":
+		t.waiting = fmt.Sprintf("Held at %s by %s: resume goes on, abort takes it back", t.share(), t.s.HeldBy)
+	case hold.kind != noHold:
+		t.waiting = hold.why
+	case t.mayLeave() && t.confirmed(t.confirmNext()):
+		t.enterStep(t.s.Step + 1)
+		return true
+	}
+	return false
+}
+
+// abandon ends the climb for a reason that no step can outweigh. Another one,
+// a Fail, has been obeyed by then (see obeyFail).
+func (t *turn) abandon() bool {
+	switch {
+	case t.failed():
+		t.takeBack(fmt.Sprintf("%s has stopped%s", t.s.Plan.Canary, t.message(canary)))
+	case t.replaced():
+		t.supersede()
+	default:
+		return false
+	}
+	return true
+}
+
+// flow starts the step's clock once its traffic is seen to flow. Blocks up to
+// now were taken before that, at least in part, and do not judge it.
+func (t *turn) flow() bool {
+	if !t.s.StepBegan.IsZero() || !t.carried() {
+		return false
+	}
+	t.s.StepBegan = t.now
+	if t.s.step().gated() {
+		t.s.FirstBlock = t.nextBlock()
+		if t.s.Live.IsZero() {
+			t.s.Live = t.now
+		}
+	}
+	return true
+}
+
+// settle keeps the phase in line with what holds the step.
+func (t *turn) settle() bool {
+	want := Progressing
+	if t.s.HeldBy != "" || t.s.Deadline || t.s.step().Pause != nil {
+		want = Paused
+	}
+	if t.s.Phase == want {
+		return false
+	}
+	t.enter(want, "")
+	return true
+}
+
+// mayLeave reports whether the step has done its part and, if not, says what
+// it waits for.
+func (t *turn) mayLeave() bool {
+	p := t.s.step().Pause
+	switch {
+	case p == nil && t.passed():
+		return true
+	case p == nil:
+		t.waiting = fmt.Sprintf("Waiting for evidence at %s: %s", t.share(), orElse(t.soFar(), "no block has been judged yet"))
+	case t.s.Approved:
+		return true
+	case p.For == 0:
+		t.waiting = fmt.Sprintf("Waiting for a person at %s: promote goes on, abort takes it back", t.share())
+	case t.now.Before(t.s.StepBegan.Add(p.For)):
+		t.waiting = fmt.Sprintf("Pausing at %s until %s", t.share(), clockTime(t.s.StepBegan.Add(p.For)))
+	default:
+		return true
+	}
+	return false
+}
+
+// soFar returns what the evidence of this step says, "" if there is none.
+func (t *turn) soFar() string {
+	if v := t.s.Verdict; v.Stage.Index == t.s.Step && v.Block >= t.s.FirstBlock {
+		return v.Reason
+	}
+	return ""
+}
+
+// enterStep goes to step k, or to promotion if k sends all traffic. Running
+// off the end means the same: the step before was the last gate.
+func (t *turn) enterStep(k int) {
+	t.s.Step, t.s.StepBegan, t.s.Approved, t.s.Exposed = k, noTime, false, true
+	steps := t.s.Plan.Steps
+	if k >= len(steps) || steps[k].full() {
+		t.beginPromotion()
+		return
+	}
+	next, reason, where := Progressing, "", fmt.Sprintf("Step %d of %d", k+1, len(steps))
+	step, p := steps[k], t.s.Plan
+	switch {
+	case step.Pause != nil:
+		next = Paused
+		reason = t.pauseText(*step.Pause)
+		t.emit(EventPaused, "%s: %s", where, reason)
+	case step.Shadow > 0:
+		t.emit(EventStep, "%s: %s of requests are copied to %s, users see %s only", where, step.Shadow, p.Canary, p.Stable)
+	default:
+		t.emit(EventStep, "%s: %s of requests go to %s", where, step.Weight, p.Canary)
+	}
+	if t.s.Phase == next {
+		t.s.Reason = reason
+		return
+	}
+	t.enter(next, reason)
+}
+
+func (t *turn) pauseText(p Pause) string {
+	if p.For > 0 {
+		return fmt.Sprintf("%s stays at %s for %s", t.s.Plan.Canary, t.share(), p.For)
+	}
+	return fmt.Sprintf("%s stays at %s until a person promotes it", t.s.Plan.Canary, t.share())
+}
+
+// share returns the traffic in force, for sentences.
+func (t *turn) share() string {
+	i := t.s.inForce()
+	if i < 0 {
+		return traffic.Weight(0).String()
+	}
+	if s := t.s.Plan.Steps[i]; s.Shadow > 0 {
+		return s.Shadow.String() + " mirrored"
+	}
+	return t.s.Plan.Steps[i].Weight.String()
+}

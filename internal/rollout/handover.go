@@ -1,0 +1,33 @@
+package rollout
+
+import "fmt"
+
+// handOver gives the place of a promoted revision, which serves as the canary
+// arm, back to the stable arm, so that the canary arm is free for the next
+// candidate: it serves on until stable is ready, and its arm is not touched
+// before its traffic has left. If its arm already runs something else, that is
+// unjudged, and all traffic leaves at once. busy is false when there is
+// nothing to hand over.
+func (t *turn) handOver() (moved, busy bool) {
+	switch {
+	case t.s.Serving == "":
+		return false, false
+	case t.replaced():
+		t.arrive()
+		return true, true
+	case !t.s.Leaving:
+		serves := t.o.Workloads[canary]
+		if t.ready(stable) || !serves.Ready || serves.Revision != t.s.Serving {
+			t.s.Leaving = true
+			return true, true
+		}
+		t.waiting = fmt.Sprintf("Waiting for %s to become ready as stable: it %s; the version promoted before serves meanwhile", t.s.Plan.Stable, t.unready(stable))
+	case t.carried():
+		t.s.Serving, t.s.Leaving, t.s.PhaseBegan = "", false, t.now
+		return true, true
+	default:
+		t.waiting = fmt.Sprintf("Waiting for the router to send all traffic to %s", t.s.Plan.Stable)
+	}
+	return false, true
+}
+

@@ -1,0 +1,47 @@
+package rollout
+
+import "fmt"
+
+// initialize waits until both arms are ready and the router is known to keep
+// all traffic on stable.
+func (t *turn) initialize() bool {
+	if moved, busy := t.handOver(); busy {
+		return moved
+	}
+	p := t.s.Plan
+	switch {
+	case t.replaced():
+		t.supersede()
+		return true
+	case t.failed():
+		t.takeBack(fmt.Sprintf("%s did not become ready%s", p.Canary, t.message(canary)))
+		return true
+	case p.lastGate() < 0:
+		t.waiting = "The plan has no step below 100%, so nothing would ever be shown: add a weight or a shadow step"
+	case !t.now.After(t.s.PhaseBegan):
+		// What was observed before the workload could know of this attempt may
+		// be of an arm that is about to end.
+		t.waiting = fmt.Sprintf("Waiting for %s to start", p.Canary)
+	case t.unknown(canary):
+		// What is not known does not count as not ready.
+		t.waiting = fmt.Sprintf("Waiting to hear of %s: its workload cannot be observed", p.Canary)
+	case !t.ready(canary):
+		if !t.now.Before(t.s.PhaseBegan.Add(p.readyWithin())) {
+			t.takeBack(fmt.Sprintf("%s was not ready within %s%s", p.Canary, p.readyWithin(), t.message(canary)))
+			return true
+		}
+		t.waiting = fmt.Sprintf("Waiting for %s to become ready%s", p.Canary, t.message(canary))
+	case !t.ready(stable):
+		// Not the candidate's fault: it is not ended for that.
+		t.waiting = fmt.Sprintf("Waiting for %s, the version in service, to become ready: it %s", p.Stable, t.unready(stable))
+	case !t.carried():
+		t.waiting = fmt.Sprintf("Waiting for the router to confirm that all traffic goes to %s", p.Stable)
+	case !t.confirmed(ConfirmStart):
+	default:
+		t.emit(EventReady, "%s and %s are ready", p.Stable, p.Canary)
+		t.enterStep(0)
+		return true
+	}
+	return false
+}
+

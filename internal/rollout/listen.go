@@ -1,0 +1,69 @@
+package rollout
+
+import "github.com/haldane-dev/haldane/internal/analysis"
+
+// judging reports whether blocks taken in this phase are evidence of the
+// current attempt: before the first step they are the baseline's history.
+func (s State) judging() bool {
+	switch s.Phase {
+	case Initializing, Progressing, Paused, Promoting, RollingBack:
+		return true
+	}
+	return false
+}
+
+// listen takes in the last block's evidence and verdict. A verdict of another
+// attempt, of another step or from before the step's traffic flowed is
+// dropped, unless it is a Fail of this attempt.
+func (t *turn) listen() {
+	if t.o.Cursor != "" {
+		t.s.Cursor = t.o.Cursor
+	}
+	if t.o.Evidence == nil || !t.s.judging() || !t.concerned() {
+		return
+	}
+	v, fail := t.o.Verdict, t.o.Verdict.Decision == analysis.Fail
+	if t.s.Evidence == nil || t.o.Evidence.LastBlock >= t.s.Evidence.LastBlock {
+		t.s.Evidence = t.o.Evidence
+	} else if !fail {
+		return
+	}
+	current := v.Stage.Index == StageOf(t.s).Index && v.Block >= t.s.FirstBlock &&
+		(!t.s.StepBegan.IsZero() || t.s.step().Pause != nil)
+	if fail || t.s.Verdict.Decision != analysis.Fail && current {
+		t.s.Verdict = v
+	}
+}
+
+// concerned reports whether the verdict is about the current attempt.
+func (t *turn) concerned() bool {
+	j := t.o.Judged
+	return j == Judged{} || j.Revision == t.s.Plan.Canary.Hash && j.Attempt == t.s.Attempt
+}
+
+// passed reports whether the step in force has shown what it has to.
+func (t *turn) passed() bool {
+	v, i := t.s.Verdict, StageOf(t.s).Index
+	return v.Decision == analysis.Pass && i >= 0 && v.Stage.Index == i && v.Block >= t.s.FirstBlock
+}
+
+// invalid returns why the comparison cannot be trusted now, "" if it can.
+func (t *turn) invalid() string {
+	v := t.s.Verdict
+	if v.Decision != analysis.Invalid || v.Stage.Index != StageOf(t.s).Index || v.Block < t.s.FirstBlock {
+		return ""
+	}
+	return orElse(v.Reason, "the comparison cannot be trusted")
+}
+
+// nextBlock returns the first block that can have begun after this call.
+func (t *turn) nextBlock() int64 {
+	next := t.s.FirstBlock
+	if e := t.s.Evidence; e != nil {
+		next = max(next, e.LastBlock+1)
+	}
+	if t.o.Evidence != nil && t.concerned() {
+		next = max(next, t.o.Evidence.LastBlock+1, t.o.Verdict.Block+1)
+	}
+	return next
+}

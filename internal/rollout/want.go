@@ -1,0 +1,72 @@
+package rollout
+
+import (
+	"reflect"
+
+	"github.com/haldane-dev/haldane/internal/traffic"
+)
+
+// aim brings Want in line with the rest of the state, from which it follows
+// entirely. The generation grows if, and only if, the split differs from the
+// one that came in.
+func (t *turn) aim() {
+	split := t.s.split()
+	split.Generation = t.from.Generation
+	if !sameSplit(split, t.from) {
+		split.Generation++
+	}
+	t.s.Want = Desired{Split: split, Scale: t.s.scale()}
+}
+
+// sameSplit compares two splits, generations aside.
+func sameSplit(a, b traffic.Split) bool {
+	a.Generation, b.Generation = 0, 0
+	return reflect.DeepEqual(a, b)
+}
+
+// split returns the wanted split without its generation.
+func (s State) split() traffic.Split {
+	w := s.Plan.Split
+	w.Canary, w.Mirror, w.Open = 0, 0, false
+	if w.Salt == "" {
+		w.Salt = string(s.Plan.Name)
+	}
+	switch s.Phase {
+	case Idle, Initializing:
+		if s.Serving != "" && !s.Leaving {
+			return whole(w)
+		}
+	case Progressing, Paused:
+		if i := s.inForce(); i >= 0 {
+			w.Canary, w.Mirror = s.Plan.Steps[i].Weight, s.Plan.Steps[i].Shadow
+		}
+		w.Open = w.Canary > 0 || s.step().Pause != nil
+	case Promoting:
+		w.Canary = traffic.Full
+	case Promoted:
+		return whole(w)
+	}
+	return w
+}
+
+// whole sends everything to the canary arm, matches or not: the other arm may
+// end, and a never match would then lead nowhere.
+func whole(w traffic.Split) traffic.Split {
+	w.Canary, w.Always, w.Never = traffic.Full, nil, nil
+	return w
+}
+
+// scale returns which arms should run.
+func (s State) scale() Scale {
+	switch s.Phase {
+	case Idle:
+		if s.Serving == "" {
+			return Scale{Stable: true}
+		}
+	case RolledBack:
+		return Scale{Stable: true, Canary: !s.Ended}
+	case Promoted:
+		return Scale{Stable: !s.Ended, Canary: true, Promoted: true}
+	}
+	return Scale{Stable: true, Canary: true, Promoted: s.Serving != ""}
+}
