@@ -104,10 +104,10 @@ export function Controls(props: { status: Status; connected: boolean }) {
           <button key={a.key} type="button" class={a.tone} aria-disabled={why(a) !== ""} onClick={() => press(a)}
             {...(why(a) ? { title: sentence(why(a)), "aria-describedby": `why-${a.key}` } : {})}>
             {a.label}
-            {why(a) ? <span class="hidden" id={`why-${a.key}`}>{sentence(why(a))}</span> : null}
           </button>
         ))}
       </div>
+      <div hidden>{actions.map((a) => <span key={a.key} id={`why-${a.key}`}>{sentence(why(a))}</span>)}</div>
       <p class={`said ${said.tone}`} role="status">{said.text}</p>
       <dialog ref={dialog} aria-labelledby="ask-title" onClose={(e) => {
         const d = e.currentTarget;

@@ -100,7 +100,7 @@ export function Masthead(props: { status: Status; connected: boolean }) {
         </p>
       </div>
       <div class="phase">
-        <p class="word"><span class="lamp" aria-hidden="true">{p.glyph}</span>{p.word}</p>
+        <p class="word"><span class="lamp" aria-hidden="true">{p.glyph}</span><span>{p.word}</span></p>
         <p class="where">
           {inLadder && steps > 0 ? <>step {s.step + 1} of {steps}: {stepName(s.steps?.[s.step])}</> : s.phase === "RolledBack" ? <>taken back at step {s.step + 1} of {steps}</> : null}
         </p>
