@@ -126,4 +126,3 @@ func (r Revision) String() string {
 	}
 	return "(none)"
 }
-

@@ -74,7 +74,7 @@ func (t *turn) wake() time.Time {
 	}
 	switch s := t.s; s.Phase {
 	case Initializing:
-		if s.Serving == "" {
+		if s.Serving == "" && !t.ready(canary) {
 			consider(s.PhaseBegan.Add(s.Plan.readyWithin()))
 		}
 	case Progressing, Paused:

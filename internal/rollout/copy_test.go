@@ -2,24 +2,30 @@ package rollout_test
 
 import (
 	"encoding/json"
-	"testing"
 
 	"github.com/haldane-dev/haldane/internal/rollout"
 )
 
+// tester is what *testing.T and *rapid.T have in common.
+type tester interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // roundTrip writes s as a store does and reads it back.
-func roundTrip(t testing.TB, s rollout.State) rollout.State {
+func roundTrip(t tester, s rollout.State) rollout.State {
 	t.Helper()
 	return jsonCopy(t, s)
 }
 
 // copyObservation returns a copy that shares no memory with o.
-func copyObservation(t testing.TB, o rollout.Observation) rollout.Observation {
+func copyObservation(t tester, o rollout.Observation) rollout.Observation {
 	t.Helper()
 	return jsonCopy(t, o)
 }
 
-func jsonCopy[T any](t testing.TB, in T) T {
+func jsonCopy[T any](t tester, in T) T {
 	t.Helper()
 	data, err := json.Marshal(in)
 	if err != nil {

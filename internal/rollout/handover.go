@@ -30,4 +30,3 @@ func (t *turn) handOver() (moved, busy bool) {
 	}
 	return false, true
 }
-

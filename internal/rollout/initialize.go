@@ -16,8 +16,6 @@ func (t *turn) initialize() bool {
 	case t.failed():
 		t.takeBack(fmt.Sprintf("%s did not become ready%s", p.Canary, t.message(canary)))
 		return true
-	case p.lastGate() < 0:
-		t.waiting = "The plan has no step below 100%, so nothing would ever be shown: add a weight or a shadow step"
 	case !t.now.After(t.s.PhaseBegan):
 		// What was observed before the workload could know of this attempt may
 		// be of an arm that is about to end.
@@ -34,6 +32,8 @@ func (t *turn) initialize() bool {
 	case !t.ready(stable):
 		// Not the candidate's fault: it is not ended for that.
 		t.waiting = fmt.Sprintf("Waiting for %s, the version in service, to become ready: it %s", p.Stable, t.unready(stable))
+	case p.lastGate() < 0:
+		t.waiting = "The plan has no step below 100%, so nothing would ever be shown: add a weight or a shadow step"
 	case !t.carried():
 		t.waiting = fmt.Sprintf("Waiting for the router to confirm that all traffic goes to %s", p.Stable)
 	case !t.confirmed(ConfirmStart):
@@ -44,4 +44,3 @@ func (t *turn) initialize() bool {
 	}
 	return false
 }
-

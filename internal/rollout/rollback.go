@@ -92,8 +92,9 @@ func (t *turn) rollBack() bool {
 // rolledBack ends the candidate once it is safe, and waits for another one.
 func (t *turn) rolledBack() bool {
 	p := t.s.Plan
+	replaced := t.file().Canary.Hash != p.Canary.Hash
 	switch {
-	case t.file().Canary.Hash != p.Canary.Hash:
+	case replaced && (t.s.Ended || t.carried()):
 		t.arrive()
 		return true
 	case t.s.Ended:

@@ -85,7 +85,7 @@ func (p *player) play(t *testing.T, d *datadriven.TestData) string {
 }
 
 // checkedNext calls Next and checks what must hold of every call.
-func checkedNext(t testing.TB, s rollout.State, o rollout.Observation) rollout.Decision {
+func checkedNext(t tester, s rollout.State, o rollout.Observation) rollout.Decision {
 	t.Helper()
 	s = roundTrip(t, s)
 	keptState, keptObservation := roundTrip(t, s), copyObservation(t, o)
