@@ -1,0 +1,86 @@
+package engine
+
+import (
+	"cmp"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/haldane-dev/haldane/internal/analysis"
+	"github.com/haldane-dev/haldane/internal/metric"
+	"github.com/haldane-dev/haldane/internal/rollout"
+	"github.com/haldane-dev/haldane/internal/router"
+	"github.com/haldane-dev/haldane/internal/store"
+	"github.com/haldane-dev/haldane/internal/workload"
+)
+
+// The defaults of a Config.
+const (
+	DefaultTimeout  = 3 * time.Second
+	DefaultInterval = 15 * time.Second
+)
+
+// Spec is what the file says now.
+type Spec struct {
+	Plan    rollout.Plan
+	Metrics []metric.Metric // what the source is to count, by the names in Plan.Analysis
+}
+
+// Summary is the optional side of a source that can draw what it counted. It
+// is safe for concurrent use.
+type Summary interface {
+	// Block returns the figures, by arm, of the block whose Sample carried
+	// this cursor, or nil if it no longer knows them.
+	Block(cursor string) map[string]BlockArm
+	// Totals returns, by arm, what was counted since the process began.
+	Totals() map[string]Totals
+}
+
+// Config is everything an Engine needs. Spec and the five ports are required.
+type Config struct {
+	Spec     Spec
+	Workload workload.Workload
+	Router   router.Router
+	Source   metric.Source
+	Store    store.Store
+	Journal  store.Journal
+
+	Summary Summary           // nil: blocks and totals without figures
+	Mode    string            // of Status; "" is "local"
+	Links   map[string]string // of Status
+	Logger  *slog.Logger      // nil: slog.Default()
+	Timeout time.Duration     // of each call of a workload, router or source; 0 is DefaultTimeout
+	Changed <-chan struct{}   // wakes the loop early, when a workload has become ready or failed; may be nil
+
+	// The pure core. Nil takes the real one; tests may put another in.
+	Next    func(rollout.State, rollout.Observation) rollout.Decision
+	StageOf func(rollout.State) analysis.Stage
+	Step    func(analysis.Config, analysis.State, analysis.Sample) (analysis.State, analysis.Verdict)
+	// Wall is the machine's clock; nil takes time.Now.
+	Wall func() time.Time
+}
+
+func (c *Config) complete() error {
+	switch {
+	case c.Spec.Plan.Name == "":
+		return errors.New("engine: the plan has no name")
+	case c.Workload == nil || c.Router == nil || c.Source == nil || c.Store == nil || c.Journal == nil:
+		return errors.New("engine: workload, router, source, store and journal are all required")
+	}
+	c.Mode = cmp.Or(c.Mode, "local")
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	c.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
+	if c.Next == nil {
+		c.Next = rollout.Next
+	}
+	if c.StageOf == nil {
+		c.StageOf = rollout.StageOf
+	}
+	if c.Step == nil {
+		c.Step = analysis.Step
+	}
+	if c.Wall == nil {
+		c.Wall = time.Now
+	}
+	return nil
+}

@@ -1,0 +1,117 @@
+package engine
+
+import (
+	"reflect"
+	"time"
+
+	"github.com/haldane-dev/haldane/internal/analysis"
+	"github.com/haldane-dev/haldane/internal/rollout"
+	"github.com/haldane-dev/haldane/internal/traffic"
+)
+
+// This file is the glue between what was gathered and the pure core. It is
+// pure itself.
+
+// openBlock is the stretch of time that is being counted.
+type openBlock struct {
+	start   time.Time
+	traffic traffic.Observed // what the router reported when it began
+	stage   analysis.Stage   // what its traffic is evidence for
+}
+
+// stageNow returns the stage that traffic is evidence for from now on: that of
+// the state once the data plane carries what the state wants, and until then
+// the stage of the block before.
+func (c *Config) stageNow(s rollout.State, o traffic.Observed, before analysis.Stage) analysis.Stage {
+	if len(s.Plan.Steps) > 0 && o.Carries(s.Want.Split) {
+		return c.StageOf(s)
+	}
+	return before
+}
+
+// ends reports whether the block must be closed because what it counts has
+// changed: the weight, the mirror or the stage.
+func (b openBlock) ends(o traffic.Observed, stage analysis.Stage) bool {
+	return o.Canary != b.traffic.Canary || o.Mirror != b.traffic.Mirror || stage != b.stage
+}
+
+// judged reports whether blocks of this phase are evidence: history of the
+// baseline while the candidate starts, and the comparison while it runs.
+func judged(p rollout.Phase) bool {
+	return p == rollout.Initializing || p == rollout.Progressing || p == rollout.Paused
+}
+
+// stamp completes a sample with what only the engine knows.
+func (b openBlock) stamp(s analysis.Sample, number int64, end time.Time) analysis.Sample {
+	s.Block, s.Stage = number, b.stage
+	s.Weight = b.traffic.Canary.Share()
+	if s.Start.IsZero() {
+		s.Start = b.start
+	}
+	if s.End.IsZero() {
+		s.End = end
+	}
+	return s
+}
+
+// observation puts together what Next may know. A sample is taken into the
+// evidence of a phase that is judged; of another its counts only move the
+// cursor.
+func (c *Config) observation(s rollout.State, plan rollout.Plan, g gathered, commands []rollout.Command) rollout.Observation {
+	o := rollout.Observation{
+		Now: g.now, Plan: plan, Commands: commands, Workloads: g.health, Traffic: g.traffic,
+		Cursor: s.Cursor, Blind: g.blind,
+	}
+	if g.sample == nil {
+		return o
+	}
+	o.Cursor = g.sample.Cursor
+	if !judged(s.Phase) {
+		return o
+	}
+	rules := s.Plan.Analysis
+	if rules.Attempt == 0 {
+		rules.Attempt = s.Attempt
+	}
+	var before analysis.State
+	if s.Evidence != nil {
+		before = *s.Evidence
+	}
+	after, verdict := c.Step(rules, before, *g.sample)
+	o.Evidence, o.Verdict = &after, verdict
+	return o
+}
+
+// relieves reports whether going from one split to another takes traffic away
+// from the canary and gives it none.
+func relieves(from, to traffic.Split) bool {
+	if to.Canary > from.Canary || to.Mirror > from.Mirror || to.Open && !from.Open {
+		return false
+	}
+	return to.Canary < from.Canary || to.Mirror < from.Mirror || from.Open && !to.Open
+}
+
+// ends reports whether scale b ends an arm that scale a keeps.
+func ends(a, b rollout.Scale) bool {
+	return a.Stable && !b.Stable || a.Canary && !b.Canary || b.Promoted && !a.Promoted
+}
+
+// outcomeOf returns how the rollout ended, and false while it has not.
+func outcomeOf(s rollout.State) (Outcome, bool) {
+	o := Outcome{Phase: s.Phase, Reason: s.Reason}
+	switch {
+	case s.Phase.Terminal():
+		return o, true
+	case s.Phase == rollout.Paused && s.Deadline:
+		o.Held = true
+		return o, true
+	}
+	return o, false
+}
+
+// same reports whether state b says nothing that a does not, so that it need
+// not be saved after it.
+func same(a, b rollout.State) bool {
+	a.LastSeen, b.LastSeen = time.Time{}, time.Time{}
+	return reflect.DeepEqual(a, b)
+}

@@ -1,0 +1,190 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/haldane-dev/haldane/internal/rollout"
+	"github.com/haldane-dev/haldane/internal/store"
+)
+
+const (
+	// retryPause is how soon the loop looks again while something that it
+	// wants is not so yet.
+	retryPause = time.Second
+	// shortestPause keeps a Wake that has passed from spinning the loop.
+	shortestPause = 100 * time.Millisecond
+)
+
+// Run drives the rollout until ctx ends and then returns nil; traffic stays as
+// decided. It returns an error only if the saved state cannot be read. It may
+// be called once.
+func (e *Engine) Run(ctx context.Context) error {
+	defer e.subs.close()
+	defer close(e.stopped)
+	if err := e.load(ctx); err != nil {
+		return err
+	}
+	if e.wanted { // traffic as it was decided, before anything is looked at
+		e.apply(ctx, false)
+	}
+	var requests []*request
+	changed := e.cfg.Changed
+	for ctx.Err() == nil {
+		wake := e.tick(ctx, requests)
+		requests, e.back = e.back, nil
+		pause := time.NewTimer(wake.Sub(e.clock.now()))
+		select {
+		case <-ctx.Done():
+		case r := <-e.requests:
+			requests = e.drain(r)
+		case <-e.reloaded:
+		case _, open := <-changed:
+			if !open {
+				changed = nil
+			}
+		case <-pause.C:
+		}
+		pause.Stop()
+	}
+	return nil
+}
+
+// drain returns r and whatever else waits behind it.
+func (e *Engine) drain(r *request) []*request {
+	all := []*request{r}
+	for {
+		select {
+		case r := <-e.requests:
+			all = append(all, r)
+		default:
+			return all
+		}
+	}
+}
+
+// tick goes round once and returns when to go round again.
+func (e *Engine) tick(ctx context.Context, requests []*request) time.Time {
+	if e.unsaved {
+		if again, ok := e.saveAgain(ctx, requests); !ok {
+			return again
+		}
+	}
+	g := e.gather(ctx, requests)
+	if ctx.Err() != nil {
+		return g.now
+	}
+	before := e.withoutDelivered()
+	plan := e.currentSpec().Plan
+	d := e.cfg.Next(before, e.cfg.observation(before, plan, g, commandsOf(requests)))
+	err := e.save(ctx, d)
+	if errors.Is(err, store.ErrConflict) {
+		return e.reload(ctx, requests, err)
+	}
+	if err != nil && !e.unsaved {
+		g.sample = nil // nothing holds it: it will be collected again
+	}
+	e.seen = g
+	moved := e.apply(ctx, e.unsaved)
+	answerAll(requests, d.Replies, err, e.unsaved)
+	if ctx.Err() != nil {
+		return g.now // the next run goes on from what was saved
+	}
+	e.record(ctx, before, g)
+	e.conclude()
+	e.show()
+	return e.wake(g, d.Wake, moved)
+}
+
+// gather asks the ports and closes the block if it is due.
+func (e *Engine) gather(ctx context.Context, requests []*request) gathered {
+	g := e.observe(ctx)
+	if e.block.start.IsZero() {
+		e.open(g)
+		e.due = g.now.Add(e.interval())
+	}
+	stage := e.cfg.stageNow(e.state, g.traffic, e.block.stage)
+	changed := !g.lost && e.block.ends(g.traffic, stage)
+	g.blind = e.seen.blind
+	if !changed && g.now.Before(e.due) || urgent(requests) {
+		return g
+	}
+	e.due = g.now.Add(e.interval())
+	e.collect(ctx, &g)
+	if g.sample != nil {
+		s := e.block.stamp(*g.sample, e.number+1, g.now)
+		g.sample, g.blind = &s, ""
+	}
+	return g
+}
+
+// open begins a block under the traffic just observed, or, where that could
+// not be, under the traffic of the block before.
+func (e *Engine) open(g gathered) {
+	if e.block.start.IsZero() && len(e.state.Plan.Steps) > 0 {
+		e.block.stage = e.cfg.StageOf(e.state)
+	}
+	e.block.start = g.now
+	if !g.lost {
+		e.block.traffic = g.traffic
+	}
+	e.block.stage = e.cfg.stageNow(e.state, g.traffic, e.block.stage)
+}
+
+// wake returns when the loop must go round again at the latest.
+func (e *Engine) wake(g gathered, asked time.Time, moved bool) time.Time {
+	now := e.clock.now()
+	if moved {
+		return now // the change of weight closes the block: at once
+	}
+	at := e.due
+	if !asked.IsZero() && asked.Before(at) {
+		at = asked
+	}
+	settled := g.traffic.Carries(e.want.Split) && !e.trouble.has(e.doors.applyRouter.what, e.doors.applyWorkload.what)
+	if soon := now.Add(retryPause); (e.unsaved || e.wanted && !settled) && soon.Before(at) {
+		at = soon
+	}
+	if earliest := now.Add(shortestPause); at.Before(earliest) {
+		at = earliest
+	}
+	return at
+}
+
+// interval is the nominal length of a block.
+func (e *Engine) interval() time.Duration {
+	return cmp.Or(e.state.Plan.Analysis.Interval, e.currentSpec().Plan.Analysis.Interval, DefaultInterval)
+}
+
+func commandsOf(requests []*request) []rollout.Command {
+	var out []rollout.Command
+	for _, r := range requests {
+		out = append(out, r.command)
+	}
+	return out
+}
+
+// urgent reports whether somebody wants the canary off: no source is waited
+// for then.
+func urgent(requests []*request) bool {
+	for _, r := range requests {
+		if r.command.Verb == rollout.Abort {
+			return true
+		}
+	}
+	return false
+}
+
+// conclude tells whoever waits that the rollout has ended: once it is saved
+// and its last target is in place.
+func (e *Engine) conclude() {
+	o, ok := outcomeOf(e.state)
+	if !ok || e.unsaved || e.trouble.has(e.doors.applyRouter.what, e.doors.applyWorkload.what) {
+		return
+	}
+	if e.outcome.Swap(&o) == nil {
+		close(e.ended)
+	}
+}

@@ -1,0 +1,155 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/haldane-dev/haldane/internal/rollout"
+	"github.com/haldane-dev/haldane/internal/store"
+)
+
+// show publishes the status.
+func (e *Engine) show() {
+	s := e.status()
+	e.view.Store(&s)
+	shown := e.Status()
+	e.subs.publish(Update{Status: &shown})
+}
+
+// status projects the state and what was last seen.
+func (e *Engine) status() Status {
+	plan := e.state.Plan
+	if len(plan.Steps) == 0 {
+		plan = e.currentSpec().Plan
+	}
+	s := Status{
+		Name: string(e.id), Mode: e.cfg.Mode, Links: e.cfg.Links,
+		Phase: e.state.Phase, Reason: e.state.Reason, Waiting: e.waiting,
+		Stable: plan.Stable, Canary: plan.Canary,
+		Attempt: e.state.Attempt, Step: e.state.Step, Steps: plan.Steps,
+		Wanted: e.want.Split, Observed: e.seen.traffic, Verdict: e.state.Verdict,
+		Workloads: map[string]rollout.Health{},
+		Began:     e.state.Began, StepBegan: e.state.StepBegan, Deadline: e.state.DeadlineAt(), Now: e.clock.now(),
+		Warnings:      e.trouble.warnings(),
+		FalseRollback: plan.Analysis.FalseRollback, FalsePromotion: plan.Analysis.FalsePromotion,
+	}
+	if s.Phase == "" {
+		s.Phase = rollout.Idle
+	}
+	for role, h := range e.seen.health {
+		s.Workloads[role.String()] = h
+	}
+	if d := e.clock.jump(); d != 0 {
+		way := "forward"
+		if d < 0 {
+			way = "back"
+		}
+		s.Warnings = append(s.Warnings, fmt.Sprintf(
+			"The machine's clock was set %s by %s: timers go on by elapsed time", way, d.Abs()))
+	}
+	return s
+}
+
+// record writes what happened to the journal and tells the subscribers. A
+// block that cannot be written is lost to the journal, not to the evidence;
+// events stay in the state until they are written.
+func (e *Engine) record(ctx context.Context, before rollout.State, g gathered) {
+	var blocks []Block
+	if g.sample != nil {
+		e.number = g.sample.Block
+		blocks = append(blocks, e.drawn(before, g))
+		e.open(g)
+	}
+	if e.unsaved {
+		return
+	}
+	var events []rollout.Event
+	for _, ev := range e.state.Events {
+		if !e.delivered[ev.ID] {
+			events = append(events, ev)
+		}
+	}
+	if len(events)+len(blocks) == 0 {
+		return
+	}
+	err := e.cfg.Journal.Append(ctx, e.id, records(events, blocks)...)
+	e.trouble.of("write the journal", err)
+	if err != nil {
+		return
+	}
+	for i := range events {
+		e.delivered[events[i].ID] = true
+		e.subs.publish(Update{Event: &events[i]})
+	}
+	for i := range blocks {
+		e.subs.publish(Update{Block: &blocks[i]})
+	}
+}
+
+// drawn is the closed block as the journal keeps it.
+func (e *Engine) drawn(before rollout.State, g gathered) Block {
+	s := g.sample
+	b := Block{
+		Block: s.Block, Start: s.Start, End: s.End, Step: s.Stage.Index, Phase: before.Phase,
+		Weight:  100 * s.Weight,
+		Wanted:  100 * before.Want.Split.Canary.Share(),
+		Mirror:  100 * e.block.traffic.Mirror.Share(),
+		Verdict: e.state.Verdict,
+	}
+	if e.cfg.Summary != nil {
+		b.Arms = e.cfg.Summary.Block(s.Cursor)
+	}
+	if b.Arms == nil {
+		b.Arms = map[string]BlockArm{}
+	}
+	return b
+}
+
+// records names each entry by its time first, so that names sort by time.
+func records(events []rollout.Event, blocks []Block) []store.Record {
+	var out []store.Record
+	add := func(kind store.RecordKind, at time.Time, id string, v any) {
+		data, err := json.Marshal(v)
+		if err != nil {
+			// Infinite evidence is the one thing JSON has no word for, and the
+			// analysis keeps it finite.
+			panic(fmt.Sprintf("engine: a journal record does not marshal: %v", err))
+		}
+		out = append(out, store.Record{Kind: kind, ID: fmt.Sprintf("%020d-%s", at.UnixNano(), id), Data: data})
+	}
+	for _, ev := range events {
+		add(store.EventRecord, ev.At, ev.ID, ev)
+	}
+	for _, b := range blocks {
+		add(store.BlockRecord, b.End, fmt.Sprintf("%012d", b.Block), b)
+	}
+	return out
+}
+
+// withoutDelivered is the state with the events that the journal has taken
+// left out. That they are gone is saved with the next decision.
+func (e *Engine) withoutDelivered() rollout.State {
+	s := e.state
+	s.Events = nil
+	for _, ev := range e.state.Events {
+		if !e.delivered[ev.ID] {
+			s.Events = append(s.Events, ev)
+		}
+	}
+	return s
+}
+
+// forgetDelivered drops the names of events that the state no longer holds.
+func (e *Engine) forgetDelivered() {
+	held := map[string]bool{}
+	for _, ev := range e.state.Events {
+		held[ev.ID] = true
+	}
+	for id := range e.delivered {
+		if !held[id] {
+			delete(e.delivered, id)
+		}
+	}
+}
