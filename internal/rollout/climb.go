@@ -81,7 +81,7 @@ func (t *turn) mayLeave() bool {
 	case p == nil && t.passed():
 		return true
 	case p == nil:
-		t.waiting = fmt.Sprintf("Waiting for evidence at %s: %s", t.share(), orElse(t.soFar(), "no block has been judged yet"))
+		t.waiting = fmt.Sprintf("Waiting for evidence at %s: %s", t.share(), t.soFar())
 	case t.s.Approved:
 		return true
 	case p.For == 0:
@@ -94,12 +94,16 @@ func (t *turn) mayLeave() bool {
 	return false
 }
 
-// soFar returns what the evidence of this step says, "" if there is none.
+// soFar returns what the evidence of this step says.
 func (t *turn) soFar() string {
-	if v := t.s.Verdict; v.Stage.Index == t.s.Step && v.Block >= t.s.FirstBlock {
-		return v.Reason
+	v, ok := t.inForce()
+	switch {
+	case !ok:
+		return "no block has been judged yet"
+	case v.Reason == "":
+		return "not enough yet"
 	}
-	return ""
+	return v.Reason
 }
 
 // enterStep goes to step k, or to promotion if k sends all traffic. Running

@@ -41,19 +41,26 @@ func (t *turn) concerned() bool {
 	return j == Judged{} || j.Revision == t.s.Plan.Canary.Hash && j.Attempt == t.s.Attempt
 }
 
+// inForce returns the newest verdict on the step in force, false if there is
+// none. The saved one was taken in for the step it names; it may still be that
+// of the step before.
+func (t *turn) inForce() (analysis.Verdict, bool) {
+	v, i := t.s.Verdict, StageOf(t.s).Index
+	return v, v.Decision != "" && i >= 0 && v.Stage.Index == i
+}
+
 // passed reports whether the step in force has shown what it has to.
 func (t *turn) passed() bool {
-	v, i := t.s.Verdict, StageOf(t.s).Index
-	return v.Decision == analysis.Pass && i >= 0 && v.Stage.Index == i && v.Block >= t.s.FirstBlock
+	v, ok := t.inForce()
+	return ok && v.Decision == analysis.Pass
 }
 
 // invalid returns why the comparison cannot be trusted now, "" if it can.
 func (t *turn) invalid() string {
-	v := t.s.Verdict
-	if v.Decision != analysis.Invalid || v.Stage.Index != StageOf(t.s).Index || v.Block < t.s.FirstBlock {
-		return ""
+	if v, ok := t.inForce(); ok && v.Decision == analysis.Invalid {
+		return orElse(v.Reason, "the comparison cannot be trusted")
 	}
-	return orElse(v.Reason, "the comparison cannot be trusted")
+	return ""
 }
 
 // nextBlock returns the first block that can have begun after this call.
@@ -63,7 +70,7 @@ func (t *turn) nextBlock() int64 {
 		next = max(next, e.LastBlock+1)
 	}
 	if t.o.Evidence != nil && t.concerned() {
-		next = max(next, t.o.Evidence.LastBlock+1, t.o.Verdict.Block+1)
+		next = max(next, t.o.Evidence.LastBlock+1)
 	}
 	return next
 }
