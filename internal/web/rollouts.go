@@ -33,8 +33,4 @@ type Rollouts interface {
 }
 
 // Update is one thing that happened: exactly one field is set.
-type Update struct {
-	Status *engine.Status
-	Block  *engine.Block
-	Event  *rollout.Event
-}
+type Update = engine.Update

@@ -110,7 +110,9 @@ func TestSomethingElseAnswers(t *testing.T) {
 	for name, h := range map[string]http.HandlerFunc{
 		"a web server":  func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<h1>hello</h1>", http.StatusNotFound) },
 		"a page for it": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") },
-		"a redirect":    func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://elsewhere.example/", http.StatusFound) },
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://elsewhere.example/", http.StatusFound)
+		},
 	} {
 		srv := httptest.NewServer(h)
 		c, _ := client.New(srv.URL, "secret")

@@ -59,7 +59,7 @@ func (r *replay) begin(now time.Time) {
 	r.judges, r.inStep, r.held, r.pending = judges(r.scenario), 0, false, nil
 	s.Phase, s.Step, s.Began, s.StepBegan = rollout.Initializing, 0, now, time.Time{}
 	s.Now, s.Deadline = now, now.Add(30*time.Minute)
-	s.Reason, s.Waiting = "", "for "+s.Canary.Version+" to become ready"
+	s.Reason, s.Waiting = "", "Waiting for "+s.Canary.Version+" to become ready"
 	s.Verdict = analysis.Verdict{}
 	s.Totals = map[string]engine.Totals{"stable": {}, "canary": {}}
 	s.Workloads = map[string]rollout.Health{
@@ -124,11 +124,11 @@ func (r *replay) enter(step int) {
 	w := s.Steps[step].Weight
 	r.want(w)
 	if w == traffic.Full {
-		s.Phase, s.Waiting = rollout.Promoting, "for all traffic to reach "+s.Canary.Version
+		s.Phase, s.Waiting = rollout.Promoting, "Waiting for the router to carry 100% to "+s.Canary.Version
 		r.tell(rollout.EventPromoting, "the last gate passed: all traffic goes to %s", s.Canary.Version)
 		return
 	}
-	s.Waiting = fmt.Sprintf("for evidence at %s", w)
+	s.Waiting = fmt.Sprintf("Waiting for evidence at %s", w)
 	r.tell(rollout.EventStep, "step %d of %d: %s of traffic to %s", step+1, len(s.Steps), w, s.Canary.Version)
 }
 
@@ -138,18 +138,18 @@ func (r *replay) decide() {
 	case s.Verdict.Decision == analysis.Fail:
 		r.rollBack(s.Verdict.Reason)
 	case r.held:
-		s.Waiting = "for somebody to resume"
+		s.Waiting = "Held: resume goes on, abort takes it back"
 	case s.Verdict.Decision == analysis.Pass:
 		r.enter(s.Step + 1)
 	default:
-		s.Waiting = "for evidence on " + s.Verdict.Reason
+		s.Waiting = fmt.Sprintf("Waiting for evidence at %s: %s", s.Wanted.Canary, s.Verdict.Reason)
 	}
 }
 
 func (r *replay) rollBack(reason string) {
 	s := &r.status
 	r.held = false
-	s.Phase, s.Reason, s.Waiting = rollout.RollingBack, reason, "for all traffic to return to "+s.Stable.Version
+	s.Phase, s.Reason, s.Waiting = rollout.RollingBack, reason, "Waiting for the router to confirm that all traffic has left "+s.Canary.Version
 	r.want(0)
 	r.tell(rollout.EventRollback, "%s", reason)
 }

@@ -37,7 +37,7 @@ func (r *replay) obey(c rollout.Command) (string, bool) {
 	live := s.Phase == rollout.Progressing || s.Phase == rollout.Paused
 	switch {
 	case c.Verb == rollout.Hold && s.Phase == rollout.Progressing:
-		s.Phase, r.held, s.Waiting = rollout.Paused, true, "for somebody to resume"
+		s.Phase, r.held, s.Waiting = rollout.Paused, true, "Held: resume goes on, abort takes it back"
 		r.tell(rollout.EventPaused, "held at %s%s", s.Wanted.Canary, because(c.Reason))
 		return "held at " + s.Wanted.Canary.String() + "; analysis goes on", true
 	case (c.Verb == rollout.Resume || c.Verb == rollout.Promote && !c.Full) && s.Phase == rollout.Paused:

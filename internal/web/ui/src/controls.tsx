@@ -31,7 +31,7 @@ const actions: Action[] = [
   },
   {
     key: "pause", verb: "pause", label: "Pause",
-    refusal: (s) => ended[s.phase] ?? (s.phase === "Progressing" ? "" : s.phase === "Paused" ? "it is paused already" : "there is no traffic to hold yet"),
+    refusal: (s) => ended[s.phase] ?? (s.phase === "Progressing" ? "" : s.phase === "Paused" ? (s.steps?.[s.step]?.pause ? "" : "it is paused already") : "there is no traffic to hold yet"),
   },
   {
     key: "resume", verb: "resume", label: "Resume",
@@ -39,7 +39,7 @@ const actions: Action[] = [
   },
   {
     key: "retry", verb: "retry", label: "Retry",
-    refusal: (s) => (s.phase === "RolledBack" ? "" : "only a rolled-back version can be tried again"),
+    refusal: (s) => (s.phase === "RolledBack" || (s.phase === "Idle" && s.canary.hash !== "") ? "" : "only a version that was taken back can be tried again"),
   },
   {
     key: "full", verb: "promote", full: true, label: "Promote fully…",

@@ -51,7 +51,7 @@ interface Series { data: uPlot.AlignedData; points: MetricVerdict[] }
 function series(blocks: Block[], name: string): Series {
   const xs: number[] = [], up: (number | null)[] = [], down: number[] = [];
   const points: MetricVerdict[] = [];
-  let stage = -1;
+  let stage: number | null = null;
   for (const b of blocks) {
     const m = b.verdict.metrics?.find((v) => v.name === name);
     if (!m) continue;

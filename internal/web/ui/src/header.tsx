@@ -102,11 +102,11 @@ export function Masthead(props: { status: Status; connected: boolean }) {
       <div class="phase">
         <p class="word"><span class="lamp" aria-hidden="true">{p.glyph}</span><span>{p.word}</span></p>
         <p class="where">
-          {inLadder && steps > 0 ? <>step {s.step + 1} of {steps}: {stepName(s.steps?.[s.step])}</> : s.phase === "RolledBack" ? <>taken back at step {s.step + 1} of {steps}</> : null}
+          {inLadder && steps > 0 ? <>{s.step < steps ? <>step {s.step + 1} of {steps}: {stepName(s.steps?.[s.step])}</> : "all traffic"}</> : s.phase === "RolledBack" ? <>taken back at step {Math.min(s.step + 1, steps)} of {steps}</> : null}
         </p>
       </div>
       <div class="waiting">
-        <p>{s.waiting ? <><b>Waiting:</b> {sentence(s.waiting)} </> : null}{s.reason ? sentence(s.reason) : null}</p>
+        <p>{s.waiting ? <b>{sentence(s.waiting)} </b> : null}{s.reason ? sentence(s.reason) : null}</p>
         <p class="times">
           {Number.isFinite(began) && <span>{terminal ? "took" : "running for"} {duration((until - began) / 1000)}</span>}
           {Number.isFinite(left) && <span>{left > 0 ? `deadline in ${duration(left / 1000)}` : "deadline passed"}</span>}

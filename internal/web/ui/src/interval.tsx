@@ -13,7 +13,7 @@ export function signedMargin(m: MetricVerdict): number {
 export function Interval(props: { metric: MetricVerdict }) {
   const e = props.metric.effect;
   const margin = signedMargin(props.metric);
-  const known = props.metric.canaryN > 0 && props.metric.stableN > 0 && Number.isFinite(e.low) && Number.isFinite(e.high);
+  const known = props.metric.canaryN > 0 && props.metric.stableN > 0 && e.high > e.low && Number.isFinite(e.low) && Number.isFinite(e.high);
   const reach = Math.max(Math.abs(margin) * 1.6, Math.min(Math.max(Math.abs(e.low), Math.abs(e.high)), Math.abs(margin) * 6 || Infinity), 1e-9) * 1.08;
   const x = (v: number) => Math.max(2, Math.min(width - 2, width / 2 + (v / reach) * (width / 2)));
   const range = known ? `${difference(e.low, e.unit)} to ${difference(e.high, e.unit)}` : "not known yet";

@@ -11,9 +11,9 @@ export function stepName(s: Step | undefined): string {
 }
 
 const levels: Record<string, string> = {
-  Flowing: "measured by the router",
-  Accepted: "accepted by the router",
-  Written: "written, not confirmed",
+  Flowing: "measured",
+  Accepted: "accepted",
+  Written: "not confirmed",
   Unknown: "not known",
   "": "not known",
 };

@@ -188,7 +188,7 @@ describe("states", () => {
     const server = await serve("-scenario", "good");
     const page = await open(browser, server.url);
     await page.getByText("Starting", { exact: true }).waitFor();
-    await page.getByText("For v2 to become ready.").waitFor();
+    await page.getByText("Waiting for v2 to become ready.").waitFor();
     await page.getByText("No verdict yet.").waitFor();
     await page.getByText("No traffic has been counted yet.").first().waitFor();
     await page.context().close();
