@@ -37,10 +37,14 @@ func (e *Engine) apply(ctx context.Context, splitOnly bool) (moved bool) {
 		return moved
 	}
 	scale := e.want.Scale
-	if err != nil && (from == nil || ends(from.Scale, scale)) {
+	if err != nil {
 		// Traffic may still be on an arm that this would end. What it would
 		// start can be started.
-		scale = keep(from, scale)
+		now, known := e.scaleNow(from)
+		if !known {
+			return moved // the first tick knows more
+		}
+		scale = keep(now, scale)
 	}
 	err = e.applyScale(ctx, scale)
 	if ctx.Err() == nil {
@@ -49,13 +53,21 @@ func (e *Engine) apply(ctx context.Context, splitOnly bool) (moved bool) {
 	return moved
 }
 
-// applySplit hands the split to the router unless it is known to carry it.
+// scaleNow returns what runs: what was applied last or, in the first tick, what
+// was observed. known is false before that.
+func (e *Engine) scaleNow(applied *rollout.Desired) (now rollout.Scale, known bool) {
+	if applied != nil {
+		return applied.Scale, true
+	}
+	runs := func(r rollout.Role) bool { h := e.seen.health[r]; return h.Ready || h.Revision != "" }
+	return rollout.Scale{Stable: runs(traffic.Stable), Canary: runs(traffic.Canary)}, e.seen.health != nil
+}
+
+// applySplit hands the split to the router at every tick, carried or not: that
+// undoes a hand edit, and leads traffic to a process that was started again at
+// another address.
 func (e *Engine) applySplit(ctx context.Context) (moved bool, err error) {
 	s := e.want.Split
-	if e.applied != nil && e.applied.Split.Generation == s.Generation &&
-		!e.trouble.has(e.doors.applyRouter.what) && e.seen.traffic.Carries(s) {
-		return false, nil
-	}
 	_, err = call(ctx, &e.doors.applyRouter, e.cfg.Timeout, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, e.cfg.Router.Apply(ctx, router.Target{Rollout: string(e.id)}, s)
 	})
@@ -86,14 +98,11 @@ func (e *Engine) applyScale(ctx context.Context, s rollout.Scale) error {
 	return nil
 }
 
-// keep is scale without ending any arm that may still carry traffic.
-func keep(from *rollout.Desired, to rollout.Scale) rollout.Scale {
-	if from == nil {
-		return rollout.Scale{Stable: true, Canary: true}
-	}
-	to.Stable = to.Stable || from.Scale.Stable
-	to.Canary = to.Canary || from.Scale.Canary
-	to.Promoted = to.Promoted && from.Scale.Promoted
+// keep is scale to without ending any arm that runs now.
+func keep(now, to rollout.Scale) rollout.Scale {
+	to.Promoted = to.Promoted && (now.Promoted || !now.Stable)
+	to.Stable = to.Stable || now.Stable
+	to.Canary = to.Canary || now.Canary
 	return to
 }
 

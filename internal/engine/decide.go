@@ -91,11 +91,6 @@ func relieves(from, to traffic.Split) bool {
 	return to.Canary < from.Canary || to.Mirror < from.Mirror || from.Open && !to.Open
 }
 
-// ends reports whether scale b ends an arm that scale a keeps.
-func ends(a, b rollout.Scale) bool {
-	return a.Stable && !b.Stable || a.Canary && !b.Canary || b.Promoted && !a.Promoted
-}
-
 // outcomeOf returns how the rollout ended, and false while it has not.
 func outcomeOf(s rollout.State) (Outcome, bool) {
 	o := Outcome{Phase: s.Phase, Reason: s.Reason}

@@ -15,8 +15,8 @@
 //     cursor and the decision are one Save, and a block whose Save failed is
 //     collected again from the same cursor.
 //   - Block numbers grow strictly, across restarts too.
-//   - Want is the whole target. It is applied again after a restart, before
-//     the first observation, and whenever the data plane does not carry it.
+//   - Want is the whole target. It is applied after a restart, before the
+//     first observation, and again at every tick.
 //   - No port is waited for longer than Config.Timeout, and a port that does
 //     not come back keeps nothing else waiting.
 //   - Time is elapsed time: a clock that jumps moves no deadline (clock.go).

@@ -78,7 +78,8 @@ func (e *Engine) tick(ctx context.Context, requests []*request) time.Time {
 	}
 	before := e.withoutDelivered()
 	plan := e.currentSpec().Plan
-	d := e.cfg.Next(before, e.cfg.observation(before, plan, g, commandsOf(requests)))
+	o := e.cfg.observation(before, plan, g, commandsOf(requests))
+	d := e.cfg.Next(before, o)
 	err := e.save(ctx, d)
 	if errors.Is(err, store.ErrConflict) {
 		return e.reload(ctx, requests, err)
@@ -92,7 +93,7 @@ func (e *Engine) tick(ctx context.Context, requests []*request) time.Time {
 	if ctx.Err() != nil {
 		return g.now // the next run goes on from what was saved
 	}
-	e.record(ctx, before, g)
+	e.record(ctx, before, g, o)
 	e.conclude()
 	e.show()
 	return e.wake(g, d.Wake, moved)

@@ -55,11 +55,15 @@ func (e *Engine) status() Status {
 // record writes what happened to the journal and tells the subscribers. A
 // block that cannot be written is lost to the journal, not to the evidence;
 // events stay in the state until they are written.
-func (e *Engine) record(ctx context.Context, before rollout.State, g gathered) {
+func (e *Engine) record(ctx context.Context, before rollout.State, g gathered, o rollout.Observation) {
 	var blocks []Block
 	if g.sample != nil {
 		e.number = g.sample.Block
-		blocks = append(blocks, e.drawn(before, g))
+		b := e.drawn(before, g)
+		if o.Evidence != nil {
+			b.Verdict = o.Verdict // the block's own, even if it came too late to count
+		}
+		blocks = append(blocks, b)
 		e.open(g)
 	}
 	if e.unsaved {

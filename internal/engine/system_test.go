@@ -39,7 +39,7 @@ func TestGoodCandidateIsPromoted(t *testing.T) {
 			t.Errorf("weights:\n%s", d)
 		}
 		w.exact()
-		checkBlocks(t, w.blocks())
+		checkBlocks(t, w.blocks(), true)
 		var kinds []rollout.EventKind
 		for _, e := range w.events() {
 			kinds = append(kinds, e.Kind)
@@ -53,9 +53,8 @@ func TestGoodCandidateIsPromoted(t *testing.T) {
 	})
 }
 
-// checkBlocks tests that numbers and times ascend without gap or overlap, and
-// that no block holds two weights.
-func checkBlocks(t *testing.T, bs []Block) {
+// checkBlocks tests that numbers and times ascend, in one run without a gap.
+func checkBlocks(t *testing.T, bs []Block, oneRun bool) {
 	t.Helper()
 	if len(bs) < 3 {
 		t.Fatalf("%d blocks in the journal", len(bs))
@@ -64,8 +63,8 @@ func checkBlocks(t *testing.T, bs []Block) {
 		if bs[i].Block != bs[i-1].Block+1 {
 			t.Errorf("block %d follows block %d", bs[i].Block, bs[i-1].Block)
 		}
-		if !bs[i].Start.Equal(bs[i-1].End) {
-			t.Errorf("block %d begins %s after the end of the one before", bs[i].Block, bs[i].Start.Sub(bs[i-1].End))
+		if gap := bs[i].Start.Sub(bs[i-1].End); gap < 0 || oneRun && gap > 0 {
+			t.Errorf("block %d begins %s after the end of the one before", bs[i].Block, gap)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"testing"
@@ -25,7 +26,7 @@ import (
 type world struct {
 	t      *testing.T
 	plan   rollout.Plan
-	store  *memory.Store
+	store  keeper
 	router *routertest.Fake
 	models *workloadtest.Fake
 	ledger *sourcetest.Ledger
@@ -111,9 +112,15 @@ func (w *world) users() {
 	}
 }
 
+// keeper is a store and its journal.
+type keeper interface {
+	store.Store
+	store.Journal
+}
+
 // savingStore lets a test make a Save fail.
 type savingStore struct {
-	*memory.Store
+	keeper
 	w *world
 }
 
@@ -121,7 +128,7 @@ func (s savingStore) Save(ctx context.Context, id rollout.ID, st rollout.State, 
 	if s.w.full.Load() {
 		return 0, errFull
 	}
-	return s.Store.Save(ctx, id, st, v)
+	return s.keeper.Save(ctx, id, st, v)
 }
 
 // running is an engine in the world.
@@ -203,8 +210,8 @@ func (r *running) weight(percent float64) Status {
 	})
 }
 
-// tally judges by counting: it passes a step after 40 canary requests in it,
-// and fails when more than 10 of at least 40 went wrong. Its verdict carries
+// tally judges by counting: it passes a step after 40 canary requests in it (40
+// of stable's, which are mirrored, in a shadow step), and fails when more than 10 of at least 40 went wrong. Its verdict carries
 // everything it ever counted, and the cursor of the newest block.
 func tally(cfg analysis.Config, s analysis.State, x analysis.Sample) (analysis.State, analysis.Verdict) {
 	v := analysis.Verdict{Decision: analysis.Inconclusive, Block: x.Block, Stage: x.Stage, Reason: x.Cursor}
@@ -218,6 +225,9 @@ func tally(cfg analysis.Config, s analysis.State, x analysis.Sample) (analysis.S
 		StableN: before.StableN + now.Stable.N, CanaryN: before.CanaryN + now.Canary.N,
 		Stable: before.Stable + float64(now.Stable.K), Canary: before.Canary + float64(now.Canary.K),
 		LogPromotion: float64(now.Canary.N),
+	}
+	if x.Stage.Shadow {
+		m.LogPromotion = float64(now.Stable.N)
 	}
 	if s.Stage == x.Stage {
 		m.LogPromotion += before.LogPromotion
@@ -251,15 +261,20 @@ func (w *world) exact() {
 	if ev == nil || len(ev.Verdict.Metrics) == 0 {
 		w.t.Fatal("no evidence is saved")
 	}
-	var at sourcetest.Count
-	if err := json.Unmarshal([]byte(ev.Verdict.Reason), &at); err != nil {
-		w.t.Fatal(err)
-	}
+	at := decodeCount(ev.Verdict.Reason)
 	m := ev.Verdict.Metrics[0]
 	got := sourcetest.Count{StableN: m.StableN, StableK: int64(m.Stable), CanaryN: m.CanaryN, CanaryK: int64(m.Canary)}
 	if got != at {
 		w.t.Errorf("the evidence holds %+v, but %+v happened until its newest block", got, at)
 	}
+}
+
+// decodeCount reads a cursor of the fake source.
+func decodeCount(cursor string) (c sourcetest.Count) {
+	if err := json.Unmarshal([]byte(cursor), &c); err != nil {
+		panic(fmt.Sprintf("cursor %q: %v", cursor, err))
+	}
+	return c
 }
 
 // blocks and events read the journal.

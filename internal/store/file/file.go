@@ -13,6 +13,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/haldane-dev/haldane/internal/store"
 )
@@ -162,9 +163,9 @@ func (s *Store) open() error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, bolt.ErrTimeout):
+	case errors.Is(err, berrors.ErrTimeout):
 		return fmt.Errorf("%s is in use by another process: end that one (haldane is probably running already), or use another file", s.path)
-	case errors.Is(err, bolt.ErrInvalid), errors.Is(err, bolt.ErrChecksum), errors.Is(err, bolt.ErrVersionMismatch):
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
 		return damaged(s.path, err.Error())
 	}
 	return fmt.Errorf("open the database %s: %w", s.path, err)
