@@ -18,7 +18,8 @@ import (
 // was approved, and the evidence against it comes back with the requests. The
 // other way round a full disk would keep users on a model known to be bad. The
 // processes are not touched until the state is saved: ending one is what an
-// older state could not undo.
+// older state could not undo. Where nothing was ever decided, a first decision
+// that gives the canary nothing is carried out too: stable must be served.
 
 // apply brings the ports to what is wanted and reports whether the weights
 // that the router carries were changed by it. Errors stand as troubles and

@@ -91,6 +91,9 @@ func relieves(from, to traffic.Split) bool {
 	return to.Canary < from.Canary || to.Mirror < from.Mirror || from.Open && !to.Open
 }
 
+// idles reports whether a split leaves the canary without any traffic.
+func idles(s traffic.Split) bool { return s.Canary == 0 && s.Mirror == 0 && !s.Open }
+
 // outcomeOf returns how the rollout ended, and false while it has not.
 func outcomeOf(s rollout.State) (Outcome, bool) {
 	o := Outcome{Phase: s.Phase, Reason: s.Reason}

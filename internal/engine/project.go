@@ -30,8 +30,8 @@ func (e *Engine) status() Status {
 		Stable: plan.Stable, Canary: plan.Canary,
 		Attempt: e.state.Attempt, Step: e.state.Step, Steps: plan.Steps,
 		Wanted: e.want.Split, Observed: e.seen.traffic, Verdict: e.state.Verdict,
-		Workloads: map[string]rollout.Health{},
-		Began:     e.state.Began, StepBegan: e.state.StepBegan, Deadline: e.state.DeadlineAt(), Now: e.clock.now(),
+		Workloads: map[string]rollout.Health{}, Totals: map[string]Totals{},
+		Began: e.state.Began, StepBegan: e.state.StepBegan, Deadline: e.state.DeadlineAt(), Now: e.clock.now(),
 		Warnings:      e.trouble.warnings(),
 		FalseRollback: plan.Analysis.FalseRollback, FalsePromotion: plan.Analysis.FalsePromotion,
 	}

@@ -67,7 +67,11 @@ func (e *Engine) save(ctx context.Context, d rollout.Decision) error {
 			if ctx.Err() == nil {
 				e.trouble.is("save", "The state cannot be saved, so nothing new is done: "+sentence(err.Error()))
 			}
-			if e.wanted && relieves(e.want.Split, d.Want.Split) {
+			switch {
+			case !e.wanted && idles(d.Want.Split):
+				// Nothing was ever decided: stable must be served meanwhile.
+				e.want, e.wanted, e.waiting = d.Want, true, d.Waiting
+			case e.wanted && relieves(e.want.Split, d.Want.Split):
 				e.state, e.unsaved = d.State, true
 				e.want, e.waiting = d.Want, d.Waiting
 			}

@@ -62,6 +62,7 @@ func TestUpdatesAreInTheJournalFirst(t *testing.T) {
 		updates, end := e.Subscribe()
 		defer end()
 		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
 		ended := make(chan error, 1)
 		go func() { ended <- e.Run(ctx) }()
 		blocks, events, statuses := 0, 0, 0
