@@ -59,7 +59,7 @@ export interface Message { kind: string; id: string; data: string }
 export async function stream(
   name: string, position: string, signal: AbortSignal, heard: () => void, take: (m: Message) => void,
 ): Promise<void> {
-  const r = await fetch(`${root}/${encodeURIComponent(name)}/stream`, {
+  const r = await fetch(`${root}/${encodeURIComponent(name)}/stream?replay=3000`, {
     headers: headers(position ? { "Last-Event-ID": position } : {}), cache: "no-store", signal,
   });
   if (!r.ok || !r.body) throw await refused(r);

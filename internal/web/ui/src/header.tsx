@@ -65,7 +65,7 @@ export function Lost(props: { link: Link }) {
   if (!lost) return null;
   const wait = Math.max(0, Math.ceil((lost.nextTry - now) / 1000));
   return (
-    <div class="lost" role="alert">
+    <div class="notice" role="alert">
       <strong>Connection lost.</strong> <span aria-hidden="true">Last seen {duration((now - lost.lastSeen) / 1000)} ago; {wait > 0 ? `trying again in ${wait}\u202fs` : "trying again"}. </span>
       <span>What you see is from then: the rollout itself goes on without this page ({lost.why}).</span>
     </div>

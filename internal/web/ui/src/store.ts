@@ -47,9 +47,9 @@ export class Store {
   blocks(): Block[] {
     if (this.blockCache) return this.blockCache;
     const began = this.status?.began ? Date.parse(this.status.began) : 0;
-    const mine = [...this.all.values()].filter((b) => Date.parse(b.end) > began);
-    mine.sort((a, b) => Date.parse(a.end) - Date.parse(b.end) || a.block - b.block);
-    return (this.blockCache = mine);
+    const mine = [...this.all.values()].map((block) => ({ block, end: Date.parse(block.end) })).filter((b) => b.end > began);
+    mine.sort((a, b) => a.end - b.end || a.block.block - b.block.block);
+    return (this.blockCache = mine.map((b) => b.block));
   }
 
   useToken(token: string): void {

@@ -56,6 +56,8 @@ describe("accessibility", () => {
     await server.hangUp();
     await page.getByRole("alert").waitFor();
     assert.deepEqual(await violations(page), []);
+    const said = page.getByText("connection lost", { exact: true });
+    assert.notEqual(...await said.evaluate((e) => [getComputedStyle(e).color, getComputedStyle(e).backgroundColor]));
     await page.context().close();
     await server.stop();
   });
