@@ -89,7 +89,7 @@ type Verb string
 
 // The verbs.
 const (
-	Promote Verb = "promote" // end the current pause; with Full, skip every remaining gate
+	Promote Verb = "promote" // end the current pause, or give it MaxDuration again at its deadline; with Full, skip every remaining gate
 	Abort   Verb = "abort"   // roll back now
 	Hold    Verb = "pause"   // hold the current weight; analysis goes on
 	Resume  Verb = "resume"  // end a pause that a person began

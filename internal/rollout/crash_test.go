@@ -85,6 +85,9 @@ func drawWorld(t *rapid.T) (rollout.Plan, script) {
 		AbortAt:     rapid.IntRange(-3, len(steps)-2).Draw(t, "abort at"),
 		Retries:     rapid.IntRange(0, 1).Draw(t, "retries"),
 	}
+	if at := rollout.StageOf(rollout.State{Plan: plan, Step: max(play.AbortAt, 0)}); at.Index == play.Bad {
+		play.AbortAt = -1 // a race between a person and the evidence has two right ends
+	}
 	for range steps {
 		play.Blocks = append(play.Blocks, rapid.IntRange(1, 4).Draw(t, "blocks"))
 	}

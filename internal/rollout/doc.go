@@ -5,5 +5,21 @@
 // modified, and there is no clock but Observation.Now. It wants whole targets
 // (Desired), never lists of steps, so that applying a decision twice, or after
 // a crash, converges to the same end. A decision's State is saved before its
-// Want is applied. All functions are safe for concurrent use.
+// Want is applied; State.Sequence tells whether there is anything to save.
+//
+// What never happens: a step is left without a Pass on its own evidence, taken
+// while its traffic flowed, or without the router carrying what was wanted;
+// lack of data, a source that does not answer or a comparison that cannot be
+// trusted promotes or takes back; an arm ends while its traffic is not known
+// to have left; a command is obeyed twice; a revision that ended runs again
+// without a retry.
+//
+// What always happens: a Fail, or an abort, wants all traffic on stable in the
+// same decision. Evidence comes before people, people before what moves by
+// itself, and the deadline before a late Pass.
+//
+// A file holds one concern each: begin and handover (which revision),
+// initialize, climb (the ladder), hold, deadline, promote, rollback, commands,
+// listen (evidence), gates, clock, want (the target follows from the rest of
+// the state alone). All functions are safe for concurrent use.
 package rollout

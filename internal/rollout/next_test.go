@@ -43,6 +43,25 @@ func climb(t *testing.T, p rollout.Plan) (rollout.State, time.Time) {
 	return s, now
 }
 
+// promoted returns the state in which v2 has taken the place of v1, and v1 has
+// ended.
+func promoted(t *testing.T) (rollout.State, time.Time) {
+	t.Helper()
+	p := walkPlan("v1", "v2", 50, 100)
+	s, now := climb(t, p)
+	o := ready(s, p, now)
+	o.Commands = []rollout.Command{{ID: "full", Verb: rollout.Promote, Full: true}}
+	s = checkedNext(t, s, o).State
+	for range 2 {
+		now = now.Add(time.Hour)
+		s = checkedNext(t, s, ready(s, p, now)).State
+	}
+	if s.Phase != rollout.Promoted || s.Want.Scale.Stable {
+		t.Fatalf("%s, scale %+v: want v2 promoted and v1 ended", s.Phase, s.Want.Scale)
+	}
+	return s, now
+}
+
 func TestStageOf(t *testing.T) {
 	p := walkPlan("v1", "v2", 0, 5, -10, 19, 20, -100, 49, 0, 50, 60, 0, 100)
 	p.Steps[4].Factor = 6
@@ -95,13 +114,12 @@ func TestRunsOffTheEnd(t *testing.T) {
 // believed: its report is older than the decision.
 func TestObservationIsOlderThanDecision(t *testing.T) {
 	p := walkPlan("v1", "v2", 50, 100)
-	s := checkedNext(t, rollout.State{}, ready(rollout.State{}, p, start)).State
-	o := ready(s, p, start.Add(time.Second))
-	o.Traffic = traffic.Observed{Level: traffic.Flowing, Generation: s.Want.Split.Generation, Canary: 0}
-	d := rollout.Next(s, o)
-	o.Traffic.Generation, o.Traffic.Canary = d.Want.Split.Generation, d.Want.Split.Canary
-	if d = rollout.Next(s, o); !d.State.StepBegan.IsZero() {
-		t.Errorf("the step began before its split was asked for")
+	s, now := climb(t, p)
+	o := ready(s, p, now)
+	o.Traffic = traffic.Observed{Level: traffic.Flowing, Generation: s.Want.Split.Generation + 1, Canary: traffic.Full}
+	o.Commands = []rollout.Command{{ID: "full", Verb: rollout.Promote, Full: true}}
+	if d := rollout.Next(s, o); d.State.Phase != rollout.Promoting || !o.Traffic.Carries(d.Want.Split) {
+		t.Errorf("%s: want Promoting, the router's claim not believed yet", d.State.Phase)
 	}
 }
 
@@ -161,29 +179,17 @@ func TestUnreadableFile(t *testing.T) {
 }
 
 func TestAbortWhileStableTakesOver(t *testing.T) {
-	p := walkPlan("v1", "v2", 50, 100)
-	s, now := climb(t, p)
-	o := ready(s, p, now)
-	o.Commands = []rollout.Command{{ID: "full", Verb: rollout.Promote, Full: true}}
-	s = checkedNext(t, s, o).State
-	for range 2 {
-		now = now.Add(time.Hour)
-		s = checkedNext(t, s, ready(s, p, now)).State
-	}
-	if s.Phase != rollout.Promoted || s.Want.Scale.Stable {
-		t.Fatalf("%s, scale %+v: want v2 promoted and v1 ended", s.Phase, s.Want.Scale)
-	}
-
+	s, now := promoted(t)
 	next := walkPlan("v2", "v3", 50, 100)
 	takesOver := func(stableReady bool) rollout.Observation {
 		now = now.Add(time.Second)
 		o := ready(s, next, now)
 		o.Workloads[traffic.Stable] = rollout.Health{Ready: stableReady, Revision: next.Stable.Hash}
-		o.Workloads[traffic.Canary] = rollout.Health{Ready: true, Revision: p.Canary.Hash}
+		o.Workloads[traffic.Canary] = rollout.Health{Ready: true, Revision: "hash-of-v2"}
 		return o
 	}
 	s = checkedNext(t, s, takesOver(false)).State
-	o = takesOver(false)
+	o := takesOver(false)
 	o.Commands = []rollout.Command{{ID: "no", Verb: rollout.Abort, By: "ann"}}
 	s = checkedNext(t, s, o).State
 	if s.Want.Split.Canary != traffic.Full {
@@ -194,6 +200,30 @@ func TestAbortWhileStableTakesOver(t *testing.T) {
 	}
 	if s.Phase != rollout.RolledBack || s.Want.Split.Canary != 0 || s.Want.Scale != (rollout.Scale{Stable: true}) {
 		t.Errorf("%s, %s on the canary arm, scale %+v: want v3 ended, stable alone", s.Phase, s.Want.Split.Canary, s.Want.Scale)
+	}
+}
+
+// The file changes again while stable takes the place of the version promoted
+// before: what is waited for is what the file names now.
+func TestFileChangesWhileStableTakesOver(t *testing.T) {
+	s, now := promoted(t)
+	over := func(p rollout.Plan, ready bool) rollout.Observation {
+		now = now.Add(time.Second)
+		return rollout.Observation{
+			Now: now, Plan: p, Traffic: traffic.Observed{Level: traffic.Accepted, Generation: s.Want.Split.Generation, Canary: s.Want.Split.Canary},
+			Workloads: map[rollout.Role]rollout.Health{
+				traffic.Stable: {Ready: ready, Revision: p.Stable.Hash},
+				traffic.Canary: {Ready: true, Revision: "hash-of-v2"},
+			},
+		}
+	}
+	s = checkedNext(t, s, over(walkPlan("v2", "v3", 50, 100), false)).State
+	s = checkedNext(t, s, over(walkPlan("v2-fixed", "v3", 50, 100), false)).State
+	if s.Plan.Stable.Version != "v2-fixed" || s.Want.Split.Canary != traffic.Full {
+		t.Fatalf("takes over: %s, %s on the version before; want v2-fixed, and all of it", s.Plan.Stable, s.Want.Split.Canary)
+	}
+	if s = checkedNext(t, s, over(walkPlan("v2-fixed", "v3", 50, 100), true)).State; s.Want.Split.Canary != 0 {
+		t.Errorf("v2-fixed is ready, and %s is still elsewhere", s.Want.Split.Canary)
 	}
 }
 
