@@ -81,6 +81,41 @@ func TestBlocksHoldOneWeight(t *testing.T) {
 	})
 }
 
+// TestSlowRouter: until the router carries a step's weight, blocks are evidence
+// for the step before, whose weight it is.
+func TestSlowRouter(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		var shown, newest traffic.Observed
+		var since time.Time
+		w.router.OnObserve = func(_ context.Context, o *traffic.Observed) error {
+			if *o != newest {
+				newest, since = *o, time.Now()
+			}
+			if time.Since(since) >= 3*time.Second {
+				shown = newest
+			}
+			*o = shown
+			return nil
+		}
+		r := w.run()
+		r.outcome()
+		r.halt()
+		judged := 0
+		for _, b := range w.blocks() {
+			if b.Phase != rollout.Progressing {
+				continue
+			}
+			judged++
+			if want := 100 * w.plan.Steps[b.Step].Weight.Share(); b.Weight != want && b.Weight != 0 {
+				t.Errorf("block %d of %v%% is evidence for the step of %v%%", b.Block, b.Weight, want)
+			}
+		}
+		if judged < 10 {
+			t.Errorf("%d blocks", judged)
+		}
+	})
+}
+
 // TestRestartAppliesFirst: traffic is as decided before anything is observed.
 func TestRestartAppliesFirst(t *testing.T) {
 	in(t, func(t *testing.T, w *world) {

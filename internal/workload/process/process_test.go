@@ -212,11 +212,30 @@ func TestStubbornIsKilled(t *testing.T) {
 	}
 }
 
-// TestGroupEnds: what a command starts ends with it.
+// TestNeverTwo: a role that is wanted again while its last command still ends
+// waits for that.
+func TestNeverTwo(t *testing.T) {
+	marks := t.TempDir()
+	e := helper("stubborn", marks)
+	e.StopGrace = 300 * time.Millisecond
+	w := build(t, e, e)
+	w.apply(rollout.Scale{Stable: true})
+	w.until(traffic.Stable, "ready", ready)
+	first := alive(t, marks)
+	w.apply(rollout.Scale{})
+	w.apply(rollout.Scale{Stable: true})
+	w.until(traffic.Stable, "ready again", ready)
+	if second := alive(t, marks); len(first) != 1 || len(second) != 1 || first[0] == second[0] {
+		t.Errorf("processes %v, then %v", first, second)
+	}
+}
+
+// TestGroupEnds: what a command starts ends with it, even if that does not end
+// when asked.
 func TestGroupEnds(t *testing.T) {
 	marks := t.TempDir()
 	e := helper("serve", marks)
-	e.Command = []string{"/bin/sh", "-c", `"$0" "$1" & "$0" 127.0.0.1:0 & wait`, e.Command[0], "{address}"}
+	e.Command = []string{"/bin/sh", "-c", `"$0" "$1" & ` + helperMode + `=stubborn "$0" 127.0.0.1:0 & wait`, e.Command[0], "{address}"}
 	w := build(t, e, e)
 	w.apply(rollout.Scale{Stable: true})
 	w.until(traffic.Stable, "ready", ready)
