@@ -34,7 +34,7 @@ func (t *turn) rebase(d time.Duration) {
 	if t.s.Phase == Idle || t.s.Ended {
 		return // no timer runs, and the times are history
 	}
-	for _, at := range []*time.Time{&t.s.Live, &t.s.StepBegan, &t.s.PhaseBegan, &t.s.WaitSince} {
+	for _, at := range []*time.Time{&t.s.Began, &t.s.Live, &t.s.StepBegan, &t.s.PhaseBegan, &t.s.WaitSince} {
 		if !at.IsZero() {
 			*at = at.Add(d)
 		}

@@ -23,7 +23,8 @@ func (t *turn) handOver() (moved, busy bool) {
 		}
 		t.waiting = fmt.Sprintf("Waiting for %s to become ready as stable: it %s; the version promoted before serves meanwhile", t.s.Plan.Stable, t.unready(stable))
 	case t.carried():
-		t.s.Serving, t.s.Leaving, t.s.PhaseBegan = "", false, t.now
+		t.s.Serving, t.s.Leaving = "", false
+		t.s.Began, t.s.PhaseBegan = t.now, t.now
 		return true, true
 	default:
 		t.waiting = fmt.Sprintf("Waiting for the router to send all traffic to %s", t.s.Plan.Stable)

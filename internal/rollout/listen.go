@@ -2,12 +2,15 @@ package rollout
 
 import "github.com/haldane-dev/haldane/internal/analysis"
 
-// judging reports whether blocks taken in this phase are evidence of the
-// current attempt: before the first step they are the baseline's history.
-func (s State) judging() bool {
-	switch s.Phase {
+// judging reports whether the block that came in can be evidence of the
+// current attempt. Before the first step it is the baseline's history, unless
+// the version promoted before still serves as the canary arm: its requests
+// must not count as the candidate's, and so it is with the block that ends
+// just when the attempt begins.
+func (t *turn) judging() bool {
+	switch t.s.Phase {
 	case Initializing, Progressing, Paused, Promoting, RollingBack:
-		return true
+		return t.s.Serving == "" && t.now.After(t.s.Began)
 	}
 	return false
 }
@@ -19,7 +22,7 @@ func (t *turn) listen() {
 	if t.o.Cursor != "" {
 		t.s.Cursor = t.o.Cursor
 	}
-	if t.o.Evidence == nil || !t.s.judging() || !t.concerned() {
+	if t.o.Evidence == nil || !t.judging() || !t.concerned() {
 		return
 	}
 	v, fail := t.o.Verdict, t.o.Verdict.Decision == analysis.Fail

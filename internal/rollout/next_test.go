@@ -222,6 +222,11 @@ func TestFileChangesWhileStableTakesOver(t *testing.T) {
 	if s.Plan.Stable.Version != "v2-fixed" || s.Want.Split.Canary != traffic.Full {
 		t.Fatalf("takes over: %s, %s on the version before; want v2-fixed, and all of it", s.Plan.Stable, s.Want.Split.Canary)
 	}
+	o := over(walkPlan("v2-fixed", "v3", 50, 100), false)
+	o.Evidence, o.Verdict = &analysis.State{LastBlock: 1}, analysis.Verdict{Decision: analysis.Fail, Block: 1}
+	if s = checkedNext(t, s, o).State; s.Evidence != nil || s.Phase != rollout.Initializing {
+		t.Errorf("%s: requests that v2 answered were taken for evidence of v3", s.Phase)
+	}
 	if s = checkedNext(t, s, over(walkPlan("v2-fixed", "v3", 50, 100), true)).State; s.Want.Split.Canary != 0 {
 		t.Errorf("v2-fixed is ready, and %s is still elsewhere", s.Want.Split.Canary)
 	}

@@ -238,7 +238,8 @@ func (w *walk) observe() rollout.Observation {
 	w.now = w.now.Add(often(w, "dt", 15*time.Second, 0, time.Second, 20*time.Minute, 3*time.Hour, -5*time.Minute, -3*time.Hour))
 	o := rollout.Observation{Now: w.now, Plan: w.file, Workloads: map[rollout.Role]rollout.Health{}}
 	o.Traffic = w.traffic(often(w, "traffic", "carried", "unknown", "written", "older", "other"))
-	for role, rev := range map[rollout.Role]rollout.Revision{traffic.Stable: w.file.Stable, traffic.Canary: w.file.Canary} {
+	for i, rev := range []rollout.Revision{w.file.Stable, w.file.Canary} {
+		role := rollout.Role(i)
 		h := rollout.Health{Revision: rev.Hash, Ready: true}
 		switch often(w, role.String(), "ready", "starting", "failed", "unknown", "old") {
 		case "starting":
