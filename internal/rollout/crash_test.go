@@ -123,8 +123,9 @@ func TestCrashAtEveryPlace(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			play.Blocks = []int{2, 2, 0, 1, 0, 3, 0}
-			calm := newWorld(t, plan, play).run(nil)
-			for turn := range 120 {
+			undisturbed := newWorld(t, plan, play)
+			calm := undisturbed.run(nil)
+			for turn := range undisturbed.turns {
 				for at := range places {
 					got := newWorld(t, plan, play).run(map[int]where{turn: at})
 					if diff := cmp.Diff(calm, got); diff != "" {

@@ -31,6 +31,7 @@ type world struct {
 	told     []rollout.EventKind // delivered, each once
 	heard    map[string]bool
 	answered map[string]bool // commands whose reply arrived
+	turns    int
 }
 
 // script says what happens in the world, by what is saved, never by the clock:
@@ -63,7 +64,8 @@ func newWorld(t tester, file rollout.Plan, play script) *world {
 // tick is one turn of the loop: observe, decide, save, apply. It reports
 // whether it lived through it.
 func (w *world) tick(crash where) bool {
-	w.now = w.now.Add(time.Second)
+	w.turns++
+	w.now = w.now.Add(5 * time.Second)
 	w.pass()
 	o := w.observe()
 	d := rollout.Next(w.memory, o)
