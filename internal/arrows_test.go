@@ -46,7 +46,8 @@ var arrows = []struct {
 	{[]string{"internal/engine"}, slices.Concat(pure, ports)},
 	{shells, slices.Concat(core, shells, []string{"api/"})},
 	{[]string{"internal/app", "internal/app/"}, all},
-	{[]string{"cmd/"}, []string{"internal/app", "internal/cli"}},
+	{[]string{"internal/demo"}, all},
+	{[]string{"cmd/"}, []string{"internal/app", "internal/cli", "internal/demo"}},
 }
 
 func below(trees []string) []string {

@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"context"
+	"io"
+	"log/slog"
+
+	"github.com/haldane-dev/haldane/api/v1alpha1"
+	"github.com/haldane-dev/haldane/internal/engine"
+)
+
+// Program is what the commands set in motion. The package that wires everything
+// together provides it, so that the commands know no adapter.
+type Program struct {
+	// Run carries out one rollout in this process until it has ended, ctx
+	// ends, or, with Hold, only ctx ends.
+	Run func(ctx context.Context, o RunOptions) (engine.Outcome, error)
+	// Demo plays one scenario and reports whether it ended as it should.
+	Demo func(ctx context.Context, o DemoOptions) (expected bool, err error)
+	// Model serves one of the demo's models until ctx ends.
+	Model func(ctx context.Context, variant, listen string) error
+	// Scenarios are the names Demo knows.
+	Scenarios []string
+}
+
+// RunOptions is one `haldane run`.
+type RunOptions struct {
+	Rollout *v1alpha1.ModelRollout // loaded, defaulted and valid
+	Dir     string                 // what relative paths in it are relative to
+	State   string                 // path of the state file; "" is .haldane/NAME.db in Dir
+	API     string                 // address of the API and dashboard; "" is 127.0.0.1:7600
+	Token   string                 // required when API is beyond loopback
+	Hold    bool                   // keep serving after the end
+	Retry   bool                   // run a rolled-back revision again
+	Logger  *slog.Logger
+	Output  io.Writer           // what the models print
+	Ready   func(Addresses)     // called once, when everything listens
+	Update  func(engine.Update) // called in order, for every status, block and event; must be quick
+}
+
+// Addresses is where a running rollout answers.
+type Addresses struct {
+	Gateway   string // http://127.0.0.1:8080
+	Dashboard string // http://127.0.0.1:7600
+}
+
+// DemoOptions is one `haldane demo`.
+type DemoOptions struct {
+	Scenario string
+	API      string // address of the dashboard; "" is 127.0.0.1:7600, or a free port if that is taken
+	Hold     bool   // keep running after the report, to look around
+	Logger   *slog.Logger
+	Out      io.Writer // the report
+	Terminal bool      // Out is a terminal: progress may redraw a line
+	// Update draws progress as `haldane run` does.
+	Update func(engine.Update)
+}
