@@ -9,8 +9,8 @@ import (
 	"net/http"
 )
 
-// Receipt answers feedback: how many items became what, and, unless all were
-// accepted, what became of each.
+// Receipt answers feedback: how many items became what, and what became
+// of each.
 type Receipt struct {
 	Items   int            `json:"items"`
 	Counts  map[Status]int `json:"counts"`

@@ -119,15 +119,17 @@ func (l *Ledger) SetRevision(hash string) { l.revision.Store(predictionid.Hash32
 func (l *Ledger) run() {
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
-	for {
+	for failing := false; ; {
 		select {
 		case <-l.stop:
 			return
 		case <-tick.C:
-			if err := l.Flush(); err != nil {
-				l.opt.Logger.Error("feedback waits to be written", "rollout", l.opt.Rollout, "error", err)
-			}
 		}
+		err := l.Flush()
+		if err != nil && !failing { // said once, not every second
+			l.opt.Logger.Error("feedback waits to be written", "rollout", l.opt.Rollout, "error", err)
+		}
+		failing = err != nil
 	}
 }
 

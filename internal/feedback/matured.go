@@ -18,20 +18,29 @@ type Question struct {
 	Now      time.Time     // what maturity is measured by
 	Maturity time.Duration // age at which labels count; 0 takes that of the Options
 	Span     time.Duration // at most this much predictions' time, at least one cohort; 0: no limit
-	// Negative takes a missing label for a negative one: right if the predicted
-	// class says no ("0", "no", "false", "negative"), else wrong.
-	Negative bool
 }
 
-// Answer is what the mature cohorts hold, by arm.
+// Answer is what the mature cohorts hold.
 type Answer struct {
-	N     [traffic.NumArms]int64 // predictions judged
-	Wrong [traffic.NumArms]int64 // of those
-	Value [traffic.NumArms]Moments
-	// Predicted and Labelled are how many of the predictions a label came for.
-	Predicted [traffic.NumArms]int64
-	Labelled  [traffic.NumArms]int64
-	Next      time.Time // ask again after this
+	Arms [traffic.NumArms]ArmAnswer
+	Next time.Time // ask again after this
+}
+
+// ArmAnswer is one arm, by the two things that a missing label can mean.
+type ArmAnswer struct {
+	// Unknown: nothing is known of a prediction without a label.
+	Unknown Judged
+	// Negative: what did not come did not happen. A prediction is then right if
+	// its class says no ("0", "no", "false", "negative"), else wrong; a value is 0.
+	Negative  Judged
+	Predicted int64 // predictions of the cohorts
+	Labelled  int64 // of those, the ones that a label came for
+}
+
+// Judged is n predictions of which some were wrong, and the values that came.
+type Judged struct {
+	N, Wrong int64
+	Value    Moments
 }
 
 // Matured returns the cohorts that have matured since q.After: those whose end is
@@ -49,30 +58,39 @@ func (l *Ledger) Matured(q Question) (Answer, error) {
 	if err := l.Flush(); err != nil {
 		return Answer{}, err
 	}
+	// A cohort is handed over only when its labels are late by the clock that
+	// judges them, too.
+	if now := l.opt.Now(); q.Now.After(now) {
+		q.Now = now
+	}
 	begin := q.After.UnixMilli()
 	if q.After.IsZero() {
 		begin = l.cohortOf(q.From)
 	}
 	// The first cohort that is not mature.
 	end := floor(q.Now.UnixMilli()-q.Maturity.Milliseconds(), l.length)
-	a := Answer{Next: time.UnixMilli(begin).UTC()}
+	var a Answer
 	if end <= begin {
+		a.Next = time.UnixMilli(begin).UTC()
 		return a, nil
 	}
+	span := max(q.Span.Milliseconds(), l.length)
+	found := false
 	revision := predictionid.Hash32(q.Revision)
 	err := l.scan(begin, end, func(c cell, n counts) bool {
 		if c.revision != revision {
 			return true
 		}
-		if q.Span > 0 && end > c.start+max(q.Span.Milliseconds(), l.length) && a.empty() {
+		if q.Span > 0 && !found {
 			// Counted from the first cohort with anything in it, so that an idle
 			// stretch is crossed at once.
-			end = floor(c.start+max(q.Span.Milliseconds(), l.length), l.length)
+			end = min(end, floor(c.start+span, l.length))
 		}
 		if c.start >= end {
 			return false
 		}
-		a.add(c, n, q.Negative)
+		found = true
+		a.Arms[c.arm].add(c, n)
 		return true
 	})
 	if err != nil {
@@ -107,24 +125,22 @@ func (l *Ledger) scan(begin, end int64, f func(cell, counts) bool) error {
 	})
 }
 
-func (a *Answer) empty() bool {
-	return a.Predicted == [traffic.NumArms]int64{} && a.Labelled == a.Predicted && a.Value == [traffic.NumArms]Moments{}
-}
-
-func (a *Answer) add(c cell, n counts, negative bool) {
+func (a *ArmAnswer) add(c cell, n counts) {
 	// A crash can lose predictions of which labels came nevertheless.
 	predicted := max(n.predicted, n.labelled)
-	judged, wrong, value := n.labelled, n.wrong, n.value
-	if negative {
-		judged = predicted
+	a.Predicted += predicted
+	a.Labelled += n.labelled
+	if c.class != "" { // else a number was predicted, or nothing: neither right nor wrong
+		missed := predicted - n.labelled
+		a.Unknown.N += n.labelled
+		a.Unknown.Wrong += n.wrong
+		a.Negative.N += predicted
+		a.Negative.Wrong += n.wrong
 		if !isNegative(c.class) {
-			wrong += predicted - n.labelled
+			a.Negative.Wrong += missed
 		}
-		value.N = max(predicted, value.N) // what did not come is worth 0
 	}
-	a.N[c.arm] += judged
-	a.Wrong[c.arm] += wrong
-	a.Value[c.arm].Add(value)
-	a.Predicted[c.arm] += predicted
-	a.Labelled[c.arm] += n.labelled
+	a.Unknown.Value.Add(n.value)
+	n.value.N = max(predicted, n.value.N)
+	a.Negative.Value.Add(n.value)
 }

@@ -39,6 +39,21 @@ func TestAssign(t *testing.T) {
 	if diff := cmp.Diff(want, r.Snapshot().Sub(before).Assigned); diff != "" {
 		t.Errorf("after the keys were forgotten (-want +got):\n%s", diff)
 	}
+
+	before = r.Snapshot()
+	r.IgnoreKeys()
+	r.Assign(keyed(traffic.Stable, 7), 5, 500)
+	r.Assign(canary, 5, 500)
+	want = []Assigned{{Weight: 500, Canary: 1}}
+	if diff := cmp.Diff(want, r.Snapshot().Sub(before).Assigned); diff != "" {
+		t.Errorf("while keys are ignored (-want +got):\n%s", diff)
+	}
+	r.ForgetKeys()
+	r.Assign(keyed(traffic.Stable, 7), 5, 500)
+	want[0].Stable = 1
+	if diff := cmp.Diff(want, r.Snapshot().Sub(before).Assigned); diff != "" {
+		t.Errorf("when a new revision begins (-want +got):\n%s", diff)
+	}
 }
 
 func TestKeyedAssignmentsNeedRoom(t *testing.T) {

@@ -90,10 +90,15 @@ func (r *Recorder) Assign(c traffic.Choice, generation uint64, weight traffic.We
 // begins, whose traffic check starts afresh, and never during one: a key's arm
 // is no news the second time.
 func (r *Recorder) ForgetKeys() {
-	if r.keys.Load() != nil {
+	if r.opt.Sticky {
 		r.keys.Store(newKeySet(r.opt.MaxKeys))
 	}
 }
+
+// IgnoreKeys leaves keyed assignments out of the traffic check until the next
+// ForgetKeys. Call it when the check goes on from an earlier process, which has
+// counted keys that this one cannot know. It reports whether keys were counted.
+func (r *Recorder) IgnoreKeys() bool { return r.keys.Swap(nil) != nil }
 
 // enter returns the set to write to; the caller must leave it soon.
 func (r *Recorder) enter() *cellSet { return &r.sets[r.gate.Add(1)>>63] }

@@ -1,0 +1,176 @@
+package embedded
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/haldane-dev/haldane/internal/analysis"
+	"github.com/haldane-dev/haldane/internal/metric"
+	"github.com/haldane-dev/haldane/internal/telemetry"
+	"github.com/haldane-dev/haldane/internal/traffic"
+)
+
+// measure returns the counts of one metric; ok is false for one that a gateway
+// does not count.
+func measure(m metric.Metric, d *telemetry.Snapshot, bins []string, l labels) (x analysis.Measure, ok bool) {
+	switch {
+	case wantsLabels(m):
+		return outcome(m, l)
+	case m.Kind == analysis.ErrorRate:
+		return both(d, func(a *telemetry.ArmCounts) analysis.Counts {
+			return analysis.Counts{N: a.Requests, K: a.Errors}
+		}), true
+	case m.Kind == analysis.Latency:
+		x = both(d, func(a *telemetry.ArmCounts) analysis.Counts { return analysis.Counts{Counts: a.Latency} })
+		x.Edges = d.Edges
+		return x, true
+	case m.Kind == analysis.Drift:
+		return drift(m.Of, d, bins)
+	case m.Kind == analysis.Mean:
+		return mean(m.Of, d)
+	case m.Kind == analysis.Pairs:
+		return pairs(d.Pairs), true
+	}
+	return x, false
+}
+
+func both(d *telemetry.Snapshot, counts func(*telemetry.ArmCounts) analysis.Counts) analysis.Measure {
+	return analysis.Measure{Stable: counts(&d.Arms[traffic.Stable]), Canary: counts(&d.Arms[traffic.Canary])}
+}
+
+// scoreBins names the bins of a score by their place.
+var scoreBins = func() []string {
+	names := make([]string, telemetry.ScoreBins)
+	for i := range names {
+		names[i] = fmt.Sprintf("%d/%d", i+1, telemetry.ScoreBins)
+	}
+	return names
+}()
+
+func drift(of string, d *telemetry.Snapshot, bins []string) (analysis.Measure, bool) {
+	var x analysis.Measure
+	switch of {
+	case "class":
+		x = both(d, func(a *telemetry.ArmCounts) analysis.Counts {
+			return analysis.Counts{Counts: byClass(a.ByClass, d.Classes, bins)}
+		})
+		x.Bins = bins
+		return x, true
+	case "confidence":
+		x = both(d, func(a *telemetry.ArmCounts) analysis.Counts { return analysis.Counts{Counts: a.ConfidenceBins} })
+	case "value", "score":
+		if d.Arms[traffic.Stable].ValueBins == nil {
+			return x, false // no bounds: no bins
+		}
+		x = both(d, func(a *telemetry.ArmCounts) analysis.Counts { return analysis.Counts{Counts: a.ValueBins} })
+	default:
+		return x, false
+	}
+	x.Bins, x.Ordered = scoreBins, true
+	return x, true
+}
+
+// order returns the names of the class bins: those of before, then those the
+// recorder has seen since. A list that is full ends with telemetry.OtherClass
+// and grows no more.
+func order(before []string, now *telemetry.Snapshot) []string {
+	most := len(now.Arms[traffic.Stable].ByClass) - 1
+	bins := slices.Clone(before)
+	other := slices.Contains(bins, telemetry.OtherClass)
+	for _, name := range now.Classes {
+		if slices.Contains(bins, name) {
+			continue
+		}
+		if len(bins) >= most {
+			other = true
+			break
+		}
+		bins = append(bins, name)
+	}
+	for i := range now.Arms {
+		other = other || now.Arms[i].ByClass[most] > 0
+	}
+	if other && !slices.Contains(bins, telemetry.OtherClass) {
+		bins = append(bins, telemetry.OtherClass)
+	}
+	return bins
+}
+
+// byClass puts counts, by the recorder's names, into bins.
+func byClass(counts []int64, names, bins []string) []int64 {
+	out := make([]int64, len(bins))
+	for i, n := range counts {
+		if n == 0 {
+			continue
+		}
+		at := -1
+		if i < len(names) {
+			at = slices.Index(bins, names[i])
+		}
+		if at < 0 {
+			at = slices.Index(bins, telemetry.OtherClass)
+		}
+		out[at] += n
+	}
+	return out
+}
+
+func mean(of string, d *telemetry.Snapshot) (analysis.Measure, bool) {
+	var pick func(a *telemetry.ArmCounts) telemetry.Moments
+	switch of {
+	case "confidence":
+		pick = func(a *telemetry.ArmCounts) telemetry.Moments { return a.Confidence }
+	case "value", "score":
+		pick = func(a *telemetry.ArmCounts) telemetry.Moments { return a.Value }
+	case "ttft":
+		pick = func(a *telemetry.ArmCounts) telemetry.Moments { return a.TTFTMoments }
+	case "timePerToken":
+		pick = func(a *telemetry.ArmCounts) telemetry.Moments { return a.PerTokenMoments }
+	default:
+		return analysis.Measure{}, false
+	}
+	return both(d, func(a *telemetry.ArmCounts) analysis.Counts {
+		m := pick(a)
+		return analysis.Counts{N: m.N, Sum: m.Sum, SumSq: m.SumSq}
+	}), true
+}
+
+// pairs counts the mirrored requests that stable answered. The canary disagrees
+// if it failed, or if what it predicted differs; where neither can be told there
+// is no pair.
+func pairs(p telemetry.PairCounts) analysis.Measure {
+	return analysis.Measure{
+		Pairs:         p.Comparable + p.CanaryOnlyBad,
+		Disagree:      p.Disagree + p.CanaryOnlyBad,
+		CanaryOnlyBad: p.CanaryOnlyBad,
+		StableOnlyBad: p.StableOnlyBad,
+	}
+}
+
+func outcome(m metric.Metric, l labels) (x analysis.Measure, ok bool) {
+	a, ok := l.answers[m.Maturity]
+	if !ok {
+		return x, false
+	}
+	counts := func(arm traffic.Arm) analysis.Counts {
+		j := a.Arms[arm].Unknown
+		if m.Negative {
+			j = a.Arms[arm].Negative
+		}
+		if m.Kind == analysis.Mean {
+			return analysis.Counts{N: j.Value.N, Sum: j.Value.Sum, SumSq: j.Value.SumSq}
+		}
+		return analysis.Counts{N: j.N, K: j.Wrong}
+	}
+	x.Stable, x.Canary = counts(traffic.Stable), counts(traffic.Canary)
+	return x, true
+}
+
+// assignments are the random decisions, for the traffic check.
+func assignments(d *telemetry.Snapshot) []analysis.Assignment {
+	var out []analysis.Assignment
+	for _, a := range d.Assigned {
+		out = append(out, analysis.Assignment{Weight: a.Weight.Share(), Stable: a.Stable, Canary: a.Canary})
+	}
+	return out
+}

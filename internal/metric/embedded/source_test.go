@@ -1,0 +1,462 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.etcd.io/bbolt"
+	"pgregory.net/rapid"
+
+	"github.com/haldane-dev/haldane/internal/analysis"
+	"github.com/haldane-dev/haldane/internal/engine"
+	"github.com/haldane-dev/haldane/internal/feedback"
+	"github.com/haldane-dev/haldane/internal/inference"
+	"github.com/haldane-dev/haldane/internal/metric"
+	"github.com/haldane-dev/haldane/internal/metric/sourcetest"
+	"github.com/haldane-dev/haldane/internal/predictionid"
+	"github.com/haldane-dev/haldane/internal/telemetry"
+	"github.com/haldane-dev/haldane/internal/traffic"
+)
+
+var every = metric.Query{Rollout: "churn", Revision: "v2", Metrics: []metric.Metric{
+	{Name: "errors", Kind: analysis.ErrorRate},
+	{Name: "latency", Kind: analysis.Latency},
+	{Name: "answers", Kind: analysis.Drift, Of: "class"},
+	{Name: "scores", Kind: analysis.Drift, Of: "value"},
+	{Name: "sureness", Kind: analysis.Drift, Of: "confidence"},
+	{Name: "confidence", Kind: analysis.Mean, Of: "confidence"},
+	{Name: "value", Kind: analysis.Mean, Of: "value"},
+	{Name: "first", Kind: analysis.Mean, Of: "ttft"},
+	{Name: "token", Kind: analysis.Mean, Of: "timePerToken"},
+	{Name: "accuracy", Kind: analysis.Outcome, Maturity: 10 * time.Second},
+	{Name: "conversion", Kind: analysis.Outcome, Maturity: 10 * time.Second, Negative: true},
+	{Name: "revenue", Kind: analysis.Mean, Of: "feedback", Value: true, Maturity: 20 * time.Second},
+	{Name: "agreement", Kind: analysis.Pairs},
+}}
+
+func TestContract(t *testing.T) {
+	for name, withLedger := range map[string]bool{"recorder alone": false, "with a ledger": true} {
+		t.Run(name, func(t *testing.T) {
+			sourcetest.Run(t, func(t *testing.T) sourcetest.Harness {
+				var w *world
+				if withLedger {
+					w = newWorld(t)
+				}
+				var r *telemetry.Recorder
+				open := func(*testing.T) metric.Source {
+					r = telemetry.New(telemetry.Options{Value: telemetry.Bounds{Lower: 0, Upper: 1}})
+					if w != nil {
+						return New(r, w.ledger)
+					}
+					return New(r, nil)
+				}
+				return sourcetest.Harness{
+					Source: open(t), Query: every, Errors: "errors", Reopen: open,
+					Serve: func(_ *testing.T, arm traffic.Arm, n, bad int) {
+						for i := range n {
+							r.Observe(&telemetry.Exchange{Arm: arm, Failed: i < bad, Latency: time.Millisecond})
+						}
+					},
+				}
+			})
+		})
+	}
+}
+
+// world is a source with a ledger on disk and a clock set by hand.
+type world struct {
+	t        *testing.T
+	now      time.Time
+	codec    *predictionid.Codec
+	db       *bbolt.DB
+	ledger   *feedback.Ledger
+	recorder *telemetry.Recorder
+	source   *Source
+	nonce    uint64
+}
+
+var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	codec, err := predictionid.New([]byte("0123456789abcdef"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := bbolt.Open(filepath.Join(t.TempDir(), "db"), 0o600, &bbolt.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, now: start, codec: codec, db: db}
+	w.reopen()
+	t.Cleanup(func() {
+		w.ledger.Close()
+		db.Close()
+	})
+	return w
+}
+
+// reopen is a restart: the recorder is new, the ledger reads what is on disk.
+func (w *world) reopen() {
+	w.t.Helper()
+	if w.ledger != nil {
+		if err := w.ledger.Close(); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	l, err := feedback.Open(w.db, w.codec, feedback.Options{
+		Rollout: "churn", Maturity: 20 * time.Second, CohortLength: 5 * time.Second,
+		Now: func() time.Time { return w.now },
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.ledger = l
+	w.recorder = telemetry.New(telemetry.Options{Sticky: true, Value: telemetry.Bounds{Lower: 0, Upper: 1}})
+	w.source = New(w.recorder, l)
+}
+
+// predict makes a prediction of class by arm and, unless label is "", sends what
+// came of it.
+func (w *world) predict(arm traffic.Arm, class, label string) {
+	w.t.Helper()
+	w.recorder.Observe(&telemetry.Exchange{Arm: arm, Start: w.now, Latency: time.Millisecond, Readable: true, Read: true,
+		Predictions: []inference.Prediction{{Class: class, HasClass: true}}})
+	w.ledger.Predicted(arm, class, w.now)
+	if label == "" {
+		return
+	}
+	w.nonce++
+	id := string(w.codec.AppendEncode(nil, predictionid.Claims{
+		Rollout: predictionid.Hash32("churn"), Revision: predictionid.Hash32("v2"), Arm: uint8(arm),
+		Time: w.now, Class: class, Nonce: w.nonce,
+	}))
+	it, err := feedback.Label(id, label)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	got, err := w.ledger.Put(w.t.Context(), []feedback.Item{it})
+	if err != nil || got[0] != feedback.Accepted {
+		w.t.Fatalf("feedback: %v, %v", got, err)
+	}
+}
+
+func (w *world) collect(q metric.Query, after string) analysis.Sample {
+	w.t.Helper()
+	s, err := w.source.Collect(w.t.Context(), q, metric.Window{After: after, Start: w.now.Add(-5 * time.Second), End: w.now})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+func TestEveryMetric(t *testing.T) {
+	w := newWorld(t)
+	w.source.Collect(t.Context(), every, metric.Window{Start: start, End: start})
+	cursor := w.collect(every, "").Cursor
+	second := time.Second
+	w.recorder.Observe(&telemetry.Exchange{Arm: traffic.Canary, Latency: second, Readable: true, Read: true,
+		Stream:      &inference.StreamResult{HasTTFT: true, TTFT: second / 4, TimePerOutputToken: second / 8},
+		Predictions: []inference.Prediction{{Class: "yes", HasClass: true, Confidence: 1, HasConfidence: true, Value: .5, HasValue: true}},
+	})
+	w.recorder.Observe(&telemetry.Exchange{Arm: traffic.Canary, Latency: second, Failed: true})
+	w.recorder.Observe(&telemetry.Exchange{Arm: traffic.Stable, Latency: second, Forced: true})
+	w.recorder.ObservePair(telemetry.Pair{Comparable: true, Disagree: true})
+	w.recorder.ObservePair(telemetry.Pair{Comparable: true})
+	w.recorder.ObservePair(telemetry.Pair{CanaryBad: true})
+	w.recorder.ObservePair(telemetry.Pair{StableBad: true})
+	w.recorder.Assign(traffic.Choice{Arm: traffic.Canary}, 0, 500)
+
+	s := w.collect(every, cursor)
+	if diff := cmp.Diff([]analysis.Assignment{{Weight: .05, Canary: 1}}, s.Assigned); diff != "" {
+		t.Errorf("assigned (-want +got):\n%s", diff)
+	}
+	for name, want := range map[string]analysis.Measure{
+		"errors":     {Canary: analysis.Counts{N: 2, K: 1}},
+		"answers":    {Bins: []string{"yes"}, Stable: analysis.Counts{Counts: []int64{0}}, Canary: analysis.Counts{Counts: []int64{1}}},
+		"confidence": {Canary: analysis.Counts{N: 1, Sum: 1, SumSq: 1}},
+		"value":      {Canary: analysis.Counts{N: 1, Sum: .5, SumSq: .25}},
+		"first":      {Canary: analysis.Counts{N: 1, Sum: .25, SumSq: .0625}},
+		"token":      {Canary: analysis.Counts{N: 1, Sum: .125, SumSq: .015625}},
+		"agreement":  {Pairs: 3, Disagree: 2, CanaryOnlyBad: 1, StableOnlyBad: 1},
+		"accuracy":   {},
+		"conversion": {},
+		"revenue":    {},
+	} {
+		if diff := cmp.Diff(want, s.Metrics[name]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	latency := s.Metrics["latency"]
+	if len(latency.Edges) == 0 || len(latency.Canary.Counts) != len(latency.Edges)+1 || total(latency.Canary.Counts) != 1 || total(latency.Stable.Counts) != 0 {
+		t.Errorf("latency: %d edges, canary %v", len(latency.Edges), latency.Canary.Counts)
+	}
+	for name, bin := range map[string]int{"scores": 32, "sureness": 63} {
+		x := s.Metrics[name]
+		if !x.Ordered || len(x.Bins) != telemetry.ScoreBins || x.Canary.Counts[bin] != 1 || total(x.Canary.Counts) != 1 {
+			t.Errorf("%s: %+v", name, x)
+		}
+	}
+}
+
+func total(counts []int64) (n int64) {
+	for _, c := range counts {
+		n += c
+	}
+	return n
+}
+
+func TestWhatIsNotCounted(t *testing.T) {
+	q := metric.Query{Revision: "v2", Metrics: []metric.Metric{
+		{Name: "shape", Kind: analysis.Drift, Of: "shape"},
+		{Name: "scores", Kind: analysis.Drift, Of: "value"},
+		{Name: "mood", Kind: analysis.Mean, Of: "mood"},
+		{Name: "accuracy", Kind: analysis.Outcome},
+		{Name: "future", Kind: "future"},
+	}}
+	s, err := New(telemetry.New(telemetry.Options{}), nil).Collect(t.Context(), q, metric.Window{})
+	if err != nil || len(s.Metrics) != 0 {
+		t.Errorf("measured %v, %v: want nothing", s.Metrics, err)
+	}
+}
+
+func TestOutcomes(t *testing.T) {
+	w := newWorld(t)
+	cursor := w.collect(every, "").Cursor
+	w.predict(traffic.Stable, "yes", "yes")
+	w.predict(traffic.Canary, "yes", "no")
+	w.predict(traffic.Canary, "no", "")
+	w.predict(traffic.Canary, "yes", "")
+
+	w.now = start.Add(14*time.Second + 999*time.Millisecond)
+	s := w.collect(every, cursor)
+	if x := s.Metrics["accuracy"]; x.Stable.N+x.Canary.N != 0 {
+		t.Fatalf("counted before maturity: %+v", x)
+	}
+	cursor = s.Cursor
+	w.now = start.Add(15 * time.Second)
+	s = w.collect(every, cursor)
+	want := analysis.Measure{Stable: analysis.Counts{N: 1}, Canary: analysis.Counts{N: 1, K: 1}}
+	if diff := cmp.Diff(want, s.Metrics["accuracy"]); diff != "" {
+		t.Errorf("accuracy (-want +got):\n%s", diff)
+	}
+	want = analysis.Measure{Stable: analysis.Counts{N: 1}, Canary: analysis.Counts{N: 3, K: 2}}
+	if diff := cmp.Diff(want, s.Metrics["conversion"]); diff != "" {
+		t.Errorf("conversion (-want +got):\n%s", diff)
+	}
+	if b := w.source.Block(s.Cursor)["canary"]; b.Labelled != 1 || b.Correct != 0 {
+		t.Errorf("the drawn block: %+v", b)
+	}
+
+	// The save fails, Haldane is killed, and the labels are collected again.
+	w.reopen()
+	again := w.collect(every, cursor)
+	if diff := cmp.Diff(s.Metrics["accuracy"], again.Metrics["accuracy"]); diff != "" {
+		t.Errorf("after a restart (-before +after):\n%s", diff)
+	}
+	last := w.collect(every, again.Cursor)
+	if x := last.Metrics["accuracy"]; x.Stable.N+x.Canary.N != 0 {
+		t.Errorf("counted twice: %+v", x)
+	}
+}
+
+func TestClassesKeepTheirOrder(t *testing.T) {
+	w := newWorld(t)
+	w.predict(traffic.Stable, "no", "")
+	w.predict(traffic.Stable, "yes", "")
+	s := w.collect(every, "")
+	w.reopen()
+	w.predict(traffic.Canary, "maybe", "")
+	w.predict(traffic.Canary, "yes", "")
+	x := w.collect(every, s.Cursor).Metrics["answers"]
+	if diff := cmp.Diff([]string{"no", "yes", "maybe"}, x.Bins); diff != "" {
+		t.Errorf("bins after a restart (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]int64{0, 1, 1}, x.Canary.Counts); diff != "" {
+		t.Errorf("counts after a restart (-want +got):\n%s", diff)
+	}
+}
+
+// TestBinsOnlyGrow: whatever classes come and however often Haldane restarts,
+// bins are only appended to, and no prediction is lost from them.
+func TestBinsOnlyGrow(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var s *Source
+		var r *telemetry.Recorder
+		restart := func() {
+			r = telemetry.New(telemetry.Options{MaxClasses: 3})
+			s = New(r, nil)
+		}
+		restart()
+		cursor, bins := "", []string(nil)
+		var seen, unsaved int64
+		for range rapid.IntRange(1, 12).Draw(t, "blocks") {
+			if rapid.IntRange(0, 3).Draw(t, "restart") == 0 {
+				restart()
+			}
+			for range rapid.IntRange(0, 5).Draw(t, "predictions") {
+				class := rapid.SampledFrom([]string{"a", "b", "c", "d", "e", telemetry.OtherClass}).Draw(t, "class")
+				r.Observe(&telemetry.Exchange{Predictions: []inference.Prediction{{Class: class, HasClass: true}}})
+				unsaved++
+			}
+			sample, err := s.Collect(context.Background(), every, metric.Window{After: cursor})
+			if err != nil {
+				t.Fatal(err)
+			}
+			x := sample.Metrics["answers"]
+			if len(x.Bins) < len(bins) || !cmp.Equal(x.Bins[:len(bins)], bins) && len(bins) > 0 {
+				t.Fatalf("bins %v became %v", bins, x.Bins)
+			}
+			if len(x.Bins) > 4 {
+				t.Fatalf("%d bins: %v", len(x.Bins), x.Bins)
+			}
+			seen = total(x.Stable.Counts)
+			if seen != unsaved {
+				t.Fatalf("%d predictions in bins %v, want %d", seen, x.Bins, unsaved)
+			}
+			cursor, bins, unsaved = sample.Cursor, x.Bins, 0
+		}
+	})
+}
+
+func TestAnotherRevision(t *testing.T) {
+	w := newWorld(t)
+	next := every
+	next.Revision = "v3"
+	w.predict(traffic.Canary, "yes", "yes")
+	cursor := w.collect(every, "").Cursor
+	w.predict(traffic.Canary, "yes", "") // of v2, after its last block
+	s := w.collect(next, cursor)
+	if n := s.Metrics["errors"].Canary.N; n != 0 {
+		t.Errorf("%d requests of the old version count for the new one", n)
+	}
+	w.recorder.Observe(&telemetry.Exchange{Arm: traffic.Canary})
+	// The save of the first block failed: the old cursor is asked about again.
+	for _, after := range []string{cursor, s.Cursor} {
+		if n := w.collect(next, after).Metrics["errors"].Canary.N; n != 1 {
+			t.Errorf("%d requests of the new version, want 1", n)
+		}
+	}
+	w.now = start.Add(time.Minute)
+	if n := w.collect(next, s.Cursor).Metrics["accuracy"].Canary.N; n != 0 {
+		t.Errorf("%d labels of the old version count for the new one", n)
+	}
+	// A restart does not change that.
+	w.reopen()
+	w.recorder.Observe(&telemetry.Exchange{Arm: traffic.Canary})
+	if n := w.collect(next, cursor).Metrics["errors"].Canary.N; n != 0 {
+		t.Errorf("%d requests of an unknown version count for the new one", n)
+	}
+}
+
+func TestKeysAreCountedOnce(t *testing.T) {
+	w := newWorld(t)
+	key := traffic.Choice{Keyed: true, KeyHash: 42}
+	w.recorder.Assign(key, 1, 500)
+	s := w.collect(every, "")
+	if len(s.Assigned) != 1 {
+		t.Fatalf("assigned %v", s.Assigned)
+	}
+	w.reopen() // the same user comes back
+	w.recorder.Assign(key, 1, 500)
+	again := w.collect(every, s.Cursor)
+	w.recorder.Assign(key, 1, 500)
+	w.recorder.Assign(traffic.Choice{}, 1, 500)
+	third := w.collect(every, again.Cursor)
+	if again.Assigned != nil {
+		t.Errorf("after a restart: %v, want none", again.Assigned)
+	}
+	if diff := cmp.Diff([]analysis.Assignment{{Weight: .05, Stable: 1}}, third.Assigned); diff != "" {
+		t.Errorf("requests without a key go on counting (-want +got):\n%s", diff)
+	}
+	next := every
+	next.Revision = "v3"
+	cursor := w.collect(next, third.Cursor).Cursor
+	w.recorder.Assign(key, 2, 500)
+	if got := w.collect(next, cursor).Assigned; len(got) != 1 || got[0].Stable != 1 {
+		t.Errorf("for a new revision: %v", got)
+	}
+}
+
+func TestManyFailedSaves(t *testing.T) {
+	w := newWorld(t)
+	cursor := w.collect(every, "").Cursor
+	var last analysis.Sample
+	for i := range 5 * kept {
+		w.recorder.Observe(&telemetry.Exchange{})
+		last = w.collect(every, cursor)
+		if n := last.Metrics["errors"].Stable.N; n != int64(i+1) {
+			t.Fatalf("attempt %d counted %d requests", i+1, n)
+		}
+	}
+	if len(w.source.points) > kept {
+		t.Errorf("%d snapshots are kept", len(w.source.points))
+	}
+	if n := w.collect(every, last.Cursor).Metrics["errors"].Stable.N; n != 0 {
+		t.Errorf("%d requests after the last", n)
+	}
+}
+
+func TestUnavailable(t *testing.T) {
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := w.source.Collect(ctx, every, metric.Window{}); !errors.Is(err, metric.ErrUnavailable) {
+		t.Errorf("ended context: %v", err)
+	}
+	w.ledger.Close()
+	w.db.Close()
+	_, err := w.source.Collect(t.Context(), every, metric.Window{End: w.now})
+	if !errors.Is(err, metric.ErrUnavailable) || !strings.Contains(err.Error(), "churn") {
+		t.Errorf("closed database: %v", err)
+	}
+}
+
+func TestSummary(t *testing.T) {
+	w := newWorld(t)
+	w.source.Collect(t.Context(), every, metric.Window{})
+	w.predict(traffic.Canary, "yes", "no")
+	w.recorder.Observe(&telemetry.Exchange{Arm: traffic.Canary, Forced: true, Failed: true})
+	w.recorder.ObservePair(telemetry.Pair{})
+	w.recorder.MirrorDropped()
+	cursor := w.collect(every, "").Cursor
+	b := w.source.Block(cursor)
+	if c := b["canary"]; c.Requests != 2 || c.Errors != 1 || c.P99 == nil || c.Classes["yes"] != 1 || c.Confidence != nil || c.TTFT != nil {
+		t.Errorf("canary's block: %+v", c)
+	}
+	if s := b["stable"]; s.Requests != 0 || s.P50 != nil || s.Classes != nil {
+		t.Errorf("stable's block: %+v", s)
+	}
+	want := Totals{Requests: 2, Errors: 1, Forced: 1, Mirrored: 1, Dropped: 1, Labelled: 1, Predicted: 1}
+	if diff := cmp.Diff(want, w.source.Totals()["canary"]); diff != "" {
+		t.Errorf("totals (-want +got):\n%s", diff)
+	}
+	for _, unknown := range []string{"", "?", strings.Replace(cursor, `"seq":`, `"seq":9`, 1)} {
+		if w.source.Block(unknown) != nil {
+			t.Errorf("cursor %q has a block", unknown)
+		}
+	}
+	// They must stay convertible to what the engine draws.
+	_ = engine.BlockArm(b["canary"])
+	_ = engine.Totals(w.source.Totals()["canary"])
+}
+
+func BenchmarkCollect(b *testing.B) {
+	r := telemetry.New(telemetry.Options{Value: telemetry.Bounds{Lower: 0, Upper: 1}})
+	s := New(r, nil)
+	cursor := ""
+	b.ReportAllocs()
+	for b.Loop() {
+		r.Observe(&telemetry.Exchange{Latency: time.Millisecond})
+		sample, err := s.Collect(b.Context(), every, metric.Window{After: cursor})
+		if err != nil {
+			b.Fatal(err)
+		}
+		cursor = sample.Cursor
+	}
+}
