@@ -80,8 +80,9 @@ func readLabel(raw json.RawMessage) (label, error) {
 	}
 	l := label{text: canonical(text)}
 	if isNumber(text) {
-		f, err := strconv.ParseFloat(text, 64)
-		l.number, l.numeric = f, err == nil
+		if f, err := strconv.ParseFloat(text, 64); err == nil {
+			l.number, l.numeric = f, true
+		}
 	}
 	return l, nil
 }

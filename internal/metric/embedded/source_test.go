@@ -3,22 +3,17 @@ package embedded
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.etcd.io/bbolt"
 	"pgregory.net/rapid"
 
 	"github.com/haldane-dev/haldane/internal/analysis"
-	"github.com/haldane-dev/haldane/internal/engine"
-	"github.com/haldane-dev/haldane/internal/feedback"
 	"github.com/haldane-dev/haldane/internal/inference"
 	"github.com/haldane-dev/haldane/internal/metric"
 	"github.com/haldane-dev/haldane/internal/metric/sourcetest"
-	"github.com/haldane-dev/haldane/internal/predictionid"
 	"github.com/haldane-dev/haldane/internal/telemetry"
 	"github.com/haldane-dev/haldane/internal/traffic"
 )
@@ -66,93 +61,6 @@ func TestContract(t *testing.T) {
 			})
 		})
 	}
-}
-
-// world is a source with a ledger on disk and a clock set by hand.
-type world struct {
-	t        *testing.T
-	now      time.Time
-	codec    *predictionid.Codec
-	db       *bbolt.DB
-	ledger   *feedback.Ledger
-	recorder *telemetry.Recorder
-	source   *Source
-	nonce    uint64
-}
-
-var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-
-func newWorld(t *testing.T) *world {
-	t.Helper()
-	codec, err := predictionid.New([]byte("0123456789abcdef"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "db"), 0o600, &bbolt.Options{NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{t: t, now: start, codec: codec, db: db}
-	w.reopen()
-	t.Cleanup(func() {
-		w.ledger.Close()
-		db.Close()
-	})
-	return w
-}
-
-// reopen is a restart: the recorder is new, the ledger reads what is on disk.
-func (w *world) reopen() {
-	w.t.Helper()
-	if w.ledger != nil {
-		if err := w.ledger.Close(); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-	l, err := feedback.Open(w.db, w.codec, feedback.Options{
-		Rollout: "churn", Maturity: 20 * time.Second, CohortLength: 5 * time.Second,
-		Now: func() time.Time { return w.now },
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.ledger = l
-	w.recorder = telemetry.New(telemetry.Options{Sticky: true, Value: telemetry.Bounds{Lower: 0, Upper: 1}})
-	w.source = New(w.recorder, l)
-}
-
-// predict makes a prediction of class by arm and, unless label is "", sends what
-// came of it.
-func (w *world) predict(arm traffic.Arm, class, label string) {
-	w.t.Helper()
-	w.recorder.Observe(&telemetry.Exchange{Arm: arm, Start: w.now, Latency: time.Millisecond, Readable: true, Read: true,
-		Predictions: []inference.Prediction{{Class: class, HasClass: true}}})
-	w.ledger.Predicted(arm, class, w.now)
-	if label == "" {
-		return
-	}
-	w.nonce++
-	id := string(w.codec.AppendEncode(nil, predictionid.Claims{
-		Rollout: predictionid.Hash32("churn"), Revision: predictionid.Hash32("v2"), Arm: uint8(arm),
-		Time: w.now, Class: class, Nonce: w.nonce,
-	}))
-	it, err := feedback.Label(id, label)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	got, err := w.ledger.Put(w.t.Context(), []feedback.Item{it})
-	if err != nil || got[0] != feedback.Accepted {
-		w.t.Fatalf("feedback: %v, %v", got, err)
-	}
-}
-
-func (w *world) collect(q metric.Query, after string) analysis.Sample {
-	w.t.Helper()
-	s, err := w.source.Collect(w.t.Context(), q, metric.Window{After: after, Start: w.now.Add(-5 * time.Second), End: w.now})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return s
 }
 
 func TestEveryMetric(t *testing.T) {
@@ -414,49 +322,5 @@ func TestUnavailable(t *testing.T) {
 	_, err := w.source.Collect(t.Context(), every, metric.Window{End: w.now})
 	if !errors.Is(err, metric.ErrUnavailable) || !strings.Contains(err.Error(), "churn") {
 		t.Errorf("closed database: %v", err)
-	}
-}
-
-func TestSummary(t *testing.T) {
-	w := newWorld(t)
-	w.source.Collect(t.Context(), every, metric.Window{})
-	w.predict(traffic.Canary, "yes", "no")
-	w.recorder.Observe(&telemetry.Exchange{Arm: traffic.Canary, Forced: true, Failed: true})
-	w.recorder.ObservePair(telemetry.Pair{})
-	w.recorder.MirrorDropped()
-	cursor := w.collect(every, "").Cursor
-	b := w.source.Block(cursor)
-	if c := b["canary"]; c.Requests != 2 || c.Errors != 1 || c.P99 == nil || c.Classes["yes"] != 1 || c.Confidence != nil || c.TTFT != nil {
-		t.Errorf("canary's block: %+v", c)
-	}
-	if s := b["stable"]; s.Requests != 0 || s.P50 != nil || s.Classes != nil {
-		t.Errorf("stable's block: %+v", s)
-	}
-	want := Totals{Requests: 2, Errors: 1, Forced: 1, Mirrored: 1, Dropped: 1, Labelled: 1, Predicted: 1}
-	if diff := cmp.Diff(want, w.source.Totals()["canary"]); diff != "" {
-		t.Errorf("totals (-want +got):\n%s", diff)
-	}
-	for _, unknown := range []string{"", "?", strings.Replace(cursor, `"seq":`, `"seq":9`, 1)} {
-		if w.source.Block(unknown) != nil {
-			t.Errorf("cursor %q has a block", unknown)
-		}
-	}
-	// They must stay convertible to what the engine draws.
-	_ = engine.BlockArm(b["canary"])
-	_ = engine.Totals(w.source.Totals()["canary"])
-}
-
-func BenchmarkCollect(b *testing.B) {
-	r := telemetry.New(telemetry.Options{Value: telemetry.Bounds{Lower: 0, Upper: 1}})
-	s := New(r, nil)
-	cursor := ""
-	b.ReportAllocs()
-	for b.Loop() {
-		r.Observe(&telemetry.Exchange{Latency: time.Millisecond})
-		sample, err := s.Collect(b.Context(), every, metric.Window{After: cursor})
-		if err != nil {
-			b.Fatal(err)
-		}
-		cursor = sample.Cursor
 	}
 }
