@@ -141,19 +141,47 @@ func (l *Ledger) Close() error {
 	return l.Flush()
 }
 
+// Prediction is an answered request, as the gateway tells of it.
+type Prediction struct {
+	Arm          traffic.Arm
+	Time         time.Time // the one in the prediction ID
+	Class        string    // of the only prediction; "" if none was read, or several
+	Count        int       // predictions in the answer; 0 counts as 1
+	PredictionID string    // "" if none was issued
+	RequestID    string    // the client's own, "" if it sent none
+	Forced       bool      // by a match
+	Mirrored     bool      // a copy, whose answer no user saw
+}
+
+// Answered takes note of a prediction: that it was made, if it is evidence, and
+// which request of the client's it answers. It does not wait for the disk.
+func (l *Ledger) Answered(p Prediction) {
+	if p.Mirrored {
+		return // it has the request ID of the answer that the user saw
+	}
+	if !p.Forced {
+		l.predict(p.Arm, p.Class, p.Time, int64(max(p.Count, 1)))
+	}
+	if p.RequestID != "" && p.PredictionID != "" {
+		l.Index(p.RequestID, p.PredictionID)
+	}
+}
+
 // Predicted tells that an arm predicted class, "" if none could be read, for a
 // request that was assigned at random, and of which the prediction ID says at.
 // It does not wait for the disk and allocates only at the first prediction of a
 // class in a cohort.
-func (l *Ledger) Predicted(arm traffic.Arm, class string, at time.Time) {
+func (l *Ledger) Predicted(arm traffic.Arm, class string, at time.Time) { l.predict(arm, class, at, 1) }
+
+func (l *Ledger) predict(arm traffic.Arm, class string, at time.Time, n int64) {
 	c := cell{
 		start: l.cohortOf(at), revision: l.revision.Load(), arm: arm & 1,
 		class: l.classes.fold(predictionid.ClassKey(class)),
 	}
-	l.tallies.predicted[c.arm].Add(1)
+	l.tallies.predicted[c.arm].Add(n)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.predicted[c]++
+	l.predicted[c] += n
 }
 
 // Index tells that a client knows a prediction by an ID of its own. It is

@@ -251,3 +251,30 @@ func TestConcurrentUse(t *testing.T) {
 		t.Errorf("tally %v", items)
 	}
 }
+
+func TestAnswered(t *testing.T) {
+	w := newWorld(t)
+	id := func() string { return w.id(w.claims(traffic.Canary, "yes")) }
+	forced := w.claims(traffic.Canary, "yes")
+	forced.Flags = predictionid.Forced
+	for _, p := range []Prediction{
+		{Class: "yes", Count: 1, RequestID: "plain", PredictionID: id()},
+		{Class: "yes", Count: 1, RequestID: "plain", PredictionID: w.id(forced), Mirrored: true},
+		{Class: "yes", Count: 1, RequestID: "forced", PredictionID: w.id(forced), Forced: true},
+		{Count: 3, RequestID: "no ID was issued"},
+		{PredictionID: id()},
+	} {
+		p.Arm, p.Time = traffic.Canary, w.now()
+		w.ledger.Answered(p)
+	}
+	w.expect("the answer that the user saw", w.byRequest("plain"), Accepted)
+	w.expect("a forced one", w.byRequest("forced"), Apart)
+	w.expect("without an ID", w.byRequest("no ID was issued"), Unknown)
+	if got := w.ledger.Tally(); got.Predicted != [2]int64{0, 5} || got.Unindexed != 0 {
+		t.Errorf("predicted %v, want 1 plain, 3 in a batch and 1 unread; %d not indexed", got.Predicted, got.Unindexed)
+	}
+	w.at(70 * time.Second)
+	if a := w.matured(Question{}).Arms[traffic.Canary]; a.Predicted != 5 || a.Negative.N != 1 || a.Unknown.N != 1 {
+		t.Errorf("matured: %+v", a)
+	}
+}
