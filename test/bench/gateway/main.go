@@ -17,6 +17,7 @@ type options struct {
 	duration    time.Duration
 	warmup      time.Duration
 	connections int
+	rate        float64
 	half        time.Duration
 	requests    int
 	limit       time.Duration
@@ -26,6 +27,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.role, "role", "", "used by the program itself: be this proxy")
 	flag.StringVar(&o.upstream, "upstream", "", "used by the program itself: the backend's URL")
+	flag.Float64Var(&o.rate, "rate", 0, "used by the program itself: requests per second at half load")
 	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of the Haldane gateway to this file")
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds, each with every proxy once")
 	flag.DurationVar(&o.duration, "duration", 2*time.Second, "of one measurement")
@@ -39,12 +41,15 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var err error
-	if o.role != "" {
-		err = serve(ctx, o)
-	} else {
-		ctx, cancel := context.WithTimeout(ctx, o.limit)
+	switch o.role {
+	case "load":
+		err = pacedLoad(o)
+	case "":
+		timed, cancel := context.WithTimeout(ctx, o.limit)
 		defer cancel()
-		err = run(ctx, o)
+		err = run(timed, o)
+	default:
+		err = serve(ctx, o)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench-gateway:", err)

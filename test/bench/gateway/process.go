@@ -36,6 +36,8 @@ func startOn(core int, cmd *exec.Cmd) error {
 		return fmt.Errorf("read affinity: %w", err)
 	}
 	one.Set(core)
+	// Should this program die without stopping its children, the kernel does.
+	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	if err := unix.SchedSetaffinity(0, &one); err != nil {
 		return fmt.Errorf("pin to core %d: %w", core, err)
 	}

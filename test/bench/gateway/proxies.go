@@ -21,6 +21,7 @@ const (
 type bench struct {
 	o       options
 	dir     string
+	self    string // this program
 	script  string // of wrk
 	backend *process
 	proxies []*measured // the gateway is the first
@@ -39,8 +40,7 @@ func (b *bench) start(ctx context.Context) error {
 	if b.backend, err = b.nginx(ctx, loadCore, "backend", fmt.Sprintf("default_type application/json; return 200 '%s';", reply)); err != nil {
 		return err
 	}
-	self, err := os.Executable()
-	if err != nil {
+	if b.self, err = os.Executable(); err != nil {
 		return err
 	}
 	role := func(name string, more ...string) func() (*process, error) {
@@ -50,7 +50,7 @@ func (b *bench) start(ctx context.Context) error {
 				return nil, err
 			}
 			args := append([]string{"-role", name + "@" + addr, "-upstream", "http://" + b.backend.addr}, more...)
-			return launch(ctx, proxyCore, addr, exec.CommandContext(ctx, self, args...))
+			return launch(ctx, proxyCore, addr, exec.CommandContext(ctx, b.self, args...))
 		}
 	}
 	var profile []string

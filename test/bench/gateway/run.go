@@ -18,6 +18,7 @@ const (
 // measured is what one proxy showed in all rounds.
 type measured struct {
 	name    string
+	half    []float64 // requests per second at half load, as they came out
 	micros  []float64 // CPU per request
 	rate    []float64 // requests per second, saturated
 	added   []float64 // 99th percentile at half load less the backend's own, in ms
@@ -82,34 +83,35 @@ func (b *bench) round(ctx context.Context) error {
 		rate = min(rate, p.rate[len(p.rate)-1])
 	}
 	rate /= 2
-	direct, err := openLoop(ctx, b.backend.addr, rate, b.o)
+	direct, err := b.atRate(ctx, b.backend.addr, rate)
 	if err != nil {
 		return err
 	}
 	for _, p := range b.proxies {
-		through, err := openLoop(ctx, p.process.addr, rate, b.o)
+		through, err := b.atRate(ctx, p.process.addr, rate)
 		if err != nil {
 			return err
 		}
-		p.added = append(p.added, ms(through.p99-direct.p99))
-		p.p50 = append(p.p50, ms(through.p50-direct.p50))
+		p.half = append(p.half, float64(through.Answers)/b.o.half.Seconds())
+		p.added = append(p.added, ms(through.P99-direct.P99))
+		p.p50 = append(p.p50, ms(through.P50-direct.P50))
 	}
 	return nil
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// saturation is one measurement at full load.
-type saturation struct {
+// loaded is one run of wrk: as much as is answered.
+type loaded struct {
 	requests int
 	elapsed  time.Duration
 	cpu      time.Duration
 }
 
-func (b *bench) saturate(ctx context.Context, p *measured, d time.Duration) (saturation, error) {
+func (b *bench) saturate(ctx context.Context, p *measured, d time.Duration) (loaded, error) {
 	before, err := p.process.cpu()
 	if err != nil {
-		return saturation{}, err
+		return loaded{}, err
 	}
 	s, err := wrk(ctx, b.script, p.process.addr, b.o.connections, d)
 	if err != nil {
@@ -151,7 +153,7 @@ func (b *bench) memory(ctx context.Context, w *os.File) error {
 func (b *bench) print(w *os.File) {
 	fmt.Fprintf(w, "%d connections, %d rounds of %s, %d bytes of body asked and %d answered, one core (of %s) for the proxy\n\n",
 		b.o.connections, b.o.rounds, b.o.duration, len(question), len(reply), cpuModel())
-	fmt.Fprintln(w, "| proxy | CPU per request, µs: median [range] | to ReverseProxy, median of rounds | requests/s | added at half load, ms: p50, p99 | RSS, MiB |")
+	fmt.Fprintln(w, "| proxy | CPU per request, µs: median [range] | to ReverseProxy, median of rounds | requests/s | added at half load, ms: p50, p99 (rate) | RSS, MiB |")
 	fmt.Fprintln(w, "|---|---|---|---|---|---|")
 	i := slices.IndexFunc(b.proxies, func(p *measured) bool { return p.name == reference })
 	for _, p := range b.proxies {
@@ -161,7 +163,7 @@ func (b *bench) print(w *os.File) {
 		}
 		latency := "–"
 		if len(p.added) > 0 {
-			latency = fmt.Sprintf("%.2f, %.2f", median(p.p50), median(p.added))
+			latency = fmt.Sprintf("%.2f, %.2f (%.0f/s)", median(p.p50), median(p.added), median(p.half))
 		}
 		fmt.Fprintf(w, "| %s | %.1f [%.1f–%.1f] | %.2f | %.0f | %s | %.1f |\n", p.name,
 			median(p.micros), slices.Min(p.micros), slices.Max(p.micros), median(ratios), median(p.rate), latency, float64(p.rss)/1024)
