@@ -135,7 +135,7 @@ func forwardedElement(peer, host string) string {
 	} else {
 		e = append(e, peer...)
 	}
-	if host != "" && strings.IndexAny(host, `"\`) < 0 {
+	if host != "" && !strings.ContainsAny(host, `"\`) {
 		e = append(e, `;host="`...)
 		e = append(e, host...)
 		e = append(e, '"')
