@@ -41,6 +41,7 @@ type PredictionEvent struct {
 	Score        float64   // of the only prediction, if HasScore: its value, else its confidence
 	HasClass     bool
 	HasScore     bool
+	InID         bool // PredictionID says class and score too; it does not where the answer was read after its head had been sent
 	Forced       bool // by a match: no evidence
 	Mirrored     bool // a mirrored copy: no user saw the answer
 }

@@ -158,7 +158,7 @@ func (m *mirror) read(c *mirrored) {
 	if p.cfg.Codec != nil {
 		claims := p.claims(&c.d, &c.res)
 		claims.Flags |= predictionid.Mirrored
-		c.res.id = string(p.cfg.Codec.AppendEncode(nil, claims))
+		c.res.id, c.res.inID = string(p.cfg.Codec.AppendEncode(nil, claims)), len(c.res.preds) == 1
 	}
 	if c.res.Status < 300 && c.d.Protocol != inference.Unknown {
 		p.tell(&c.d, &c.res, true)

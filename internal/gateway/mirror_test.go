@@ -60,7 +60,7 @@ func TestMirrorSendsTheSameRequest(t *testing.T) {
 		t.Errorf("%d exchanges recorded, want the primary alone", len(r.ledger.exchanges))
 	}
 	primary, copied := <-events, <-events
-	if primary.Mirrored || primary.Arm != traffic.Stable || primary.RequestID != "c-1" || primary.PredictionID != resp.Header.Get(HeaderPredictionID) {
+	if !primary.InID || primary.Mirrored || primary.Arm != traffic.Stable || primary.RequestID != "c-1" || primary.PredictionID != resp.Header.Get(HeaderPredictionID) {
 		t.Errorf("told of the primary: %+v", primary)
 	}
 	if !copied.Mirrored || copied.Arm != traffic.Canary || copied.RequestID != "c-1" || !copied.HasScore || copied.Score != 0.2 {

@@ -15,7 +15,7 @@ func (p *policy) Identify(d *Decision, res *Result) string {
 		return ""
 	}
 	var buf [predictionid.MaxLen]byte
-	res.id = string(p.cfg.Codec.AppendEncode(buf[:0], p.claims(d, res)))
+	res.id, res.inID = string(p.cfg.Codec.AppendEncode(buf[:0], p.claims(d, res))), len(res.preds) == 1
 	return res.id
 }
 
@@ -109,7 +109,7 @@ func (p *policy) tell(d *Decision, res *Result, mirrored bool) {
 		RequestID: inference.RequestID(d.Protocol, res.RequestBody,
 			res.Head.Header("X-Request-Id"), res.Head.Header("Traceparent")),
 		PredictionID: res.id, Arm: d.Arm, Time: d.Start,
-		Count: len(res.preds), Forced: d.Forced, Mirrored: mirrored,
+		Count: len(res.preds), InID: res.inID, Forced: d.Forced, Mirrored: mirrored,
 	}
 	if len(res.preds) == 1 {
 		e.Class, e.HasClass = res.preds[0].Class, res.preds[0].HasClass

@@ -78,14 +78,22 @@ type Result struct {
 	Stream    *inference.StreamResult
 
 	id       string
+	inID     bool // id carries the only prediction
 	looked   bool // for predictions
 	read     bool // and found some, or that there were none
 	preds    []inference.Prediction
 	exchange telemetry.Exchange
 }
 
-// Reset empties r and keeps its memory.
+// maxKeptPredictions is the largest list that a Result takes along.
+const maxKeptPredictions = 256
+
+// Reset empties r and keeps its memory, unless a large batch made it large.
 func (r *Result) Reset() {
-	clear(r.preds[:cap(r.preds)])
-	*r = Result{preds: r.preds[:0]}
+	preds := r.preds[:cap(r.preds)]
+	if len(preds) > maxKeptPredictions {
+		preds = nil
+	}
+	clear(preds)
+	*r = Result{preds: preds[:0]}
 }
