@@ -16,7 +16,7 @@ import (
 	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
-const file = `apiVersion: haldane.dev/v1alpha1
+const document = `apiVersion: haldane.dev/v1alpha1
 kind: ModelRollout
 metadata: {name: churn}
 spec:
@@ -49,7 +49,7 @@ func parse(t *testing.T, text string) *v1alpha1.ModelRollout {
 }
 
 func TestPlan(t *testing.T) {
-	m := parse(t, file)
+	m := parse(t, document)
 	p, err := Plan(m)
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +87,7 @@ func TestPlan(t *testing.T) {
 
 // A revision is a version of the model: probes are not part of it, the command is.
 func TestRevisionHash(t *testing.T) {
-	e := parse(t, file).Spec.Endpoints.Canary
+	e := parse(t, document).Spec.Endpoints.Canary
 	same, other := e, e
 	same.Readiness = &v1alpha1.Probe{Path: "/ready"}
 	other.Command = []string{"serve", "--fast"}

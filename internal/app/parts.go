@@ -1,0 +1,244 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/haldane-dev/haldane/api/v1alpha1"
+	"github.com/haldane-dev/haldane/internal/analysis"
+	"github.com/haldane-dev/haldane/internal/cli"
+	"github.com/haldane-dev/haldane/internal/engine"
+	"github.com/haldane-dev/haldane/internal/feedback"
+	"github.com/haldane-dev/haldane/internal/gateway"
+	"github.com/haldane-dev/haldane/internal/inference"
+	"github.com/haldane-dev/haldane/internal/metric/embedded"
+	"github.com/haldane-dev/haldane/internal/predictionid"
+	"github.com/haldane-dev/haldane/internal/rollout"
+	"github.com/haldane-dev/haldane/internal/store"
+	"github.com/haldane-dev/haldane/internal/telemetry"
+	"github.com/haldane-dev/haldane/internal/traffic"
+	"github.com/haldane-dev/haldane/internal/web"
+	"github.com/haldane-dev/haldane/internal/workload/process"
+)
+
+// endpoint turns an arm of the file into a process or address to watch.
+func endpoint(e v1alpha1.Endpoint, hash, dir string) process.Endpoint {
+	out := process.Endpoint{
+		Version: e.Version, Hash: hash, URL: e.URL, Command: e.Command, Env: e.Env, Dir: dir,
+		Readiness: probe(e.Readiness), Liveness: probe(e.Liveness), StopGrace: e.StopGrace.Duration,
+	}
+	if e.Dir != "" {
+		out.Dir = within(dir, e.Dir)
+	}
+	return out
+}
+
+func probe(p *v1alpha1.Probe) process.Probe {
+	if p == nil {
+		return process.Probe{}
+	}
+	return process.Probe{
+		Path: p.Path, GRPC: p.GRPC, Interval: p.Interval.Duration, Timeout: p.Timeout.Duration,
+		InitialDelay: p.InitialDelay.Duration, Failures: p.Failures, Successes: p.Successes,
+	}
+}
+
+// valueBounds returns the bounds of the first mean of the given number.
+func valueBounds(m *v1alpha1.ModelRollout, of string) (telemetry.Bounds, bool) {
+	for _, x := range m.Spec.Analysis.Metrics {
+		if x.Mean != nil && x.Mean.Of == of {
+			return telemetry.Bounds{Lower: x.Mean.Bounds[0], Upper: x.Mean.Bounds[1]}, true
+		}
+	}
+	return telemetry.Bounds{}, false
+}
+
+func newRecorder(m *v1alpha1.ModelRollout) *telemetry.Recorder {
+	o := telemetry.Options{Sticky: m.Spec.Routing.StickyBy != nil}
+	o.Value, _ = valueBounds(m, "value")
+	o.TTFT, _ = valueBounds(m, "timeToFirstToken")
+	o.PerToken, _ = valueBounds(m, "timePerToken")
+	return telemetry.New(o)
+}
+
+// ledgerOptions make the ledger wait as long as the slowest metric.
+func ledgerOptions(m *v1alpha1.ModelRollout, p rollout.Plan, o cli.RunOptions) feedback.Options {
+	out := feedback.Options{
+		Rollout: string(p.Name), Revision: p.Canary.Hash, Logger: o.Logger,
+		CohortLength: m.Spec.Analysis.Interval.Duration,
+	}
+	for _, x := range m.Spec.Analysis.Metrics {
+		if x.Outcome != nil {
+			out.Maturity = max(out.Maturity, x.Outcome.Maturity.Duration)
+		}
+	}
+	if b, ok := valueBounds(m, "feedback"); ok {
+		out.Lower, out.Upper = b.Lower, b.Upper
+	}
+	return out
+}
+
+// newGateway builds the data plane, whose predictions the ledger notes.
+func newGateway(m *v1alpha1.ModelRollout, o cli.RunOptions, rec *telemetry.Recorder, codec *predictionid.Codec, ledger *feedback.Ledger) (*gateway.Gateway, error) {
+	g, in := m.Spec.Routing.Gateway, m.Spec.Inference
+	reader, err := inference.New(inference.Options{
+		Threshold: in.Threshold, Classes: in.Classes, Expr: in.Expr, MaxBody: g.Limits.ReadBodyBytes,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("spec.inference: %w", err)
+	}
+	c := gateway.Config{
+		Recorder: rec, Codec: codec, Reader: reader, Feedback: ledger, FeedbackPath: g.FeedbackPath, Logger: o.Logger,
+		OnPrediction: func(e gateway.PredictionEvent) {
+			ledger.Answered(feedback.Prediction{
+				Arm: e.Arm, Time: e.Time, Class: e.Class, Count: e.Count,
+				PredictionID: e.PredictionID, RequestID: e.RequestID, Forced: e.Forced, Mirrored: e.Mirrored,
+			})
+		},
+		Limits: gateway.Limits{
+			HeaderBytes: g.Limits.HeaderBytes, HeldBody: g.Limits.MirrorBodyBytes, ReadBody: g.Limits.ReadBodyBytes,
+			Requests: g.Limits.Concurrent, Dial: g.Limits.ConnectTimeout.Duration,
+			ResponseHeader: g.Limits.ResponseTimeout.Duration, Stall: g.Limits.IdleTimeout.Duration,
+		},
+	}
+	for i, text := range g.TrustedProxies {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("spec.routing.gateway.trustedProxies[%d]: %w", i, err)
+		}
+		c.TrustedProxies = append(c.TrustedProxies, prefix)
+	}
+	if country := m.Spec.Routing.Country; country != nil {
+		c.CountryHeader = country.Header
+		if country.Database != "" {
+			c.CountryDB = within(o.Dir, country.Database)
+		}
+	}
+	return gateway.New(c)
+}
+
+// hasOutcome reports whether any metric waits for labels.
+func hasOutcome(c analysis.Config) bool {
+	for _, m := range c.Metrics {
+		if m.Kind == analysis.Outcome {
+			return true
+		}
+	}
+	return false
+}
+
+// summary draws what the embedded source counted.
+type summary struct{ source *embedded.Source }
+
+// Block implements engine.Summary.
+func (s summary) Block(cursor string) map[string]engine.BlockArm {
+	in := s.source.Block(cursor)
+	out := make(map[string]engine.BlockArm, len(in))
+	for arm, x := range in {
+		out[arm] = engine.BlockArm(x)
+	}
+	return out
+}
+
+// Totals implements engine.Summary.
+func (s summary) Totals() map[string]engine.Totals {
+	in := s.source.Totals()
+	out := make(map[string]engine.Totals, len(in))
+	for arm, x := range in {
+		out[arm] = engine.Totals(x)
+	}
+	return out
+}
+
+// rollouts shows the one rollout of this process to the API.
+type rollouts struct {
+	name    string
+	engine  *engine.Engine
+	journal store.Journal
+}
+
+var _ web.Rollouts = rollouts{}
+
+func (r rollouts) check(name string) error {
+	if name != r.name {
+		return fmt.Errorf("%w: this process runs %s", web.ErrNotFound, r.name)
+	}
+	return nil
+}
+
+// List implements web.Rollouts.
+func (r rollouts) List(context.Context) ([]engine.Status, error) {
+	return []engine.Status{r.engine.Status()}, nil
+}
+
+// Status implements web.Rollouts.
+func (r rollouts) Status(_ context.Context, name string) (engine.Status, error) {
+	return r.engine.Status(), r.check(name)
+}
+
+// Blocks implements web.Rollouts.
+func (r rollouts) Blocks(ctx context.Context, name string, limit int) ([]engine.Block, error) {
+	if err := r.check(name); err != nil {
+		return nil, err
+	}
+	return read[engine.Block](ctx, r.journal, rollout.ID(name), store.BlockRecord, limit)
+}
+
+// Events implements web.Rollouts.
+func (r rollouts) Events(ctx context.Context, name string, limit int) ([]rollout.Event, error) {
+	if err := r.check(name); err != nil {
+		return nil, err
+	}
+	return read[rollout.Event](ctx, r.journal, rollout.ID(name), store.EventRecord, limit)
+}
+
+// Submit implements web.Rollouts.
+func (r rollouts) Submit(ctx context.Context, name string, c rollout.Command) (rollout.Reply, error) {
+	if err := r.check(name); err != nil {
+		return rollout.Reply{}, err
+	}
+	return r.engine.Submit(ctx, c)
+}
+
+// Subscribe implements web.Rollouts.
+func (r rollouts) Subscribe(ctx context.Context, name string) (<-chan web.Update, error) {
+	if err := r.check(name); err != nil {
+		return nil, err
+	}
+	updates, cancel := r.engine.Subscribe()
+	context.AfterFunc(ctx, cancel)
+	return updates, nil
+}
+
+func read[T any](ctx context.Context, j store.Journal, id rollout.ID, kind store.RecordKind, limit int) ([]T, error) {
+	records, err := j.Read(ctx, id, kind, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read the journal of %s: %w", id, err)
+	}
+	out := make([]T, 0, len(records))
+	for _, rec := range records {
+		var v T
+		if err := json.Unmarshal(rec.Data, &v); err != nil {
+			return nil, fmt.Errorf("read record %s of %s: %w", rec.ID, id, err)
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// closeWithin bounds what is done when everything stops.
+const closeWithin = 15 * time.Second
+
+// upstream returns where an arm is served now.
+func upstream(w *process.Workload, p rollout.Plan) func(traffic.Arm) gateway.Upstream {
+	return func(a traffic.Arm) gateway.Upstream {
+		version := p.Stable.Version
+		if a == traffic.Canary {
+			version = p.Canary.Version
+		}
+		return gateway.Upstream{URL: w.URL(a), Version: version}
+	}
+}
