@@ -14,6 +14,7 @@ import (
 	"github.com/haldane-dev/haldane/internal/app"
 	"github.com/haldane-dev/haldane/internal/cli"
 	"github.com/haldane-dev/haldane/internal/engine"
+	"github.com/haldane-dev/haldane/internal/rollout"
 )
 
 // Model serves a variant of the churn model on listen until ctx ends.
@@ -81,14 +82,16 @@ type play struct {
 	traffic  sync.WaitGroup
 
 	mu       sync.Mutex
-	load     *load // nil until everything listens
-	err      error // why there is no traffic
-	stop     func()
+	load     *load  // nil until everything listens
+	err      error  // why there is no traffic
+	begin    func() // begins the traffic, once
+	stop     func() // ends it
 	story    story
 	reported bool
 }
 
-// start says where to look and begins the traffic.
+// start says where to look and prepares the traffic, which begins when the models
+// are ready.
 func (p *play) start(ctx context.Context, a cli.Addresses) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -99,7 +102,7 @@ func (p *play) start(ctx context.Context, a cli.Addresses) {
 	}
 	ctx, p.stop = context.WithCancel(ctx)
 	l := p.load
-	p.traffic.Go(func() { l.run(ctx) })
+	p.begin = sync.OnceFunc(func() { p.traffic.Go(func() { l.run(ctx) }) })
 }
 
 // failure is why the play could not go on.
@@ -118,6 +121,9 @@ func (p *play) update(u engine.Update) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.story.add(u)
+	if s := u.Status; s != nil && p.begin != nil && s.Phase == rollout.Progressing {
+		p.begin()
+	}
 	switch o, ended := p.story.outcome(); {
 	case !ended || u.Status == nil:
 	case p.options.Hold:

@@ -100,7 +100,7 @@ spec:
     onDeadline: Hold
     metrics:
     - {name: errors, errorRate: {maxIncrease: 2pp}}
-    - {name: latency, latency: {maxSlower: {p50: 60%%, p99: 100%%}}}
+    - {name: latency, latency: {maxSlower: {p50: 20ms, p90: 40ms}}}
     - {name: answers, drift: {max: 0.10}}
     - {name: accuracy, outcome: {maxDecrease: 5pp, maturity: 4s}}
 `
