@@ -1,0 +1,22 @@
+// Command haldane rolls out new versions of machine-learning models.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/haldane-dev/haldane/internal/app"
+	"github.com/haldane-dev/haldane/internal/cli"
+	"github.com/haldane-dev/haldane/internal/demo"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := cli.Main(ctx, os.Args[1:], os.Stdout, os.Stderr, cli.Program{
+		Run: app.Run, Demo: demo.Run, Model: demo.Model, Scenarios: demo.Scenarios(),
+	})
+	stop()
+	os.Exit(code)
+}
