@@ -89,7 +89,6 @@ func Main(ctx context.Context, args []string, out, errOut io.Writer, p Program) 
 	return exitFailed
 }
 
-
 func runCommand(p Program) *cobra.Command {
 	var file, output string
 	o := RunOptions{Token: os.Getenv("HALDANE_TOKEN")}
