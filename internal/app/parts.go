@@ -93,10 +93,7 @@ func newGateway(m *v1alpha1.ModelRollout, o cli.RunOptions, rec *telemetry.Recor
 	c := gateway.Config{
 		Recorder: rec, Codec: codec, Reader: reader, Feedback: ledger, FeedbackPath: g.FeedbackPath, Logger: o.Logger,
 		OnPrediction: func(e gateway.PredictionEvent) {
-			ledger.Answered(feedback.Prediction{
-				Arm: e.Arm, Time: e.Time, Class: e.Class, Count: e.Count,
-				PredictionID: e.PredictionID, RequestID: e.RequestID, Forced: e.Forced, Mirrored: e.Mirrored,
-			})
+			ledger.Answered(prediction(e))
 		},
 		Limits: gateway.Limits{
 			HeaderBytes: g.Limits.HeaderBytes, HeldBody: g.Limits.MirrorBodyBytes, ReadBody: g.Limits.ReadBodyBytes,
@@ -120,6 +117,21 @@ func newGateway(m *v1alpha1.ModelRollout, o cli.RunOptions, rec *telemetry.Recor
 	return gateway.New(c)
 }
 
+// prediction is e as the ledger notes it. A label is counted under the class
+// that its prediction ID names, so a prediction whose ID names none is noted
+// under none: its label could not be judged, and the class would otherwise look
+// as if labels of it were missing.
+func prediction(e gateway.PredictionEvent) feedback.Prediction {
+	p := feedback.Prediction{
+		Arm: e.Arm, Time: e.Time, Count: e.Count,
+		PredictionID: e.PredictionID, RequestID: e.RequestID, Forced: e.Forced, Mirrored: e.Mirrored,
+	}
+	if e.InID {
+		p.Class = e.Class
+	}
+	return p
+}
+
 // hasOutcome reports whether any metric waits for labels.
 func hasOutcome(c analysis.Config) bool {
 	for _, m := range c.Metrics {
@@ -131,7 +143,10 @@ func hasOutcome(c analysis.Config) bool {
 }
 
 // summary draws what the embedded source counted.
-type summary struct{ source *embedded.Source }
+type summary struct {
+	source *embedded.Source
+	ledger *feedback.Ledger // nil: no metric waits for labels
+}
 
 // Block implements engine.Summary.
 func (s summary) Block(cursor string) map[string]engine.BlockArm {
@@ -149,6 +164,33 @@ func (s summary) Totals() map[string]engine.Totals {
 	out := make(map[string]engine.Totals, len(in))
 	for arm, x := range in {
 		out[arm] = engine.Totals(x)
+	}
+	return out
+}
+
+// Coverage implements engine.Summary. A ledger that cannot be read fails the
+// source as well, which says so.
+func (s summary) Coverage() map[string]engine.Coverage {
+	if s.ledger == nil {
+		return nil
+	}
+	arms, err := s.ledger.Coverage()
+	if err != nil {
+		return nil
+	}
+	one := func(x feedback.Share) engine.Coverage {
+		return engine.Coverage{Predicted: x.Predicted, Labelled: x.Labelled, Wrong: x.Wrong}
+	}
+	out := make(map[string]engine.Coverage, len(arms))
+	for arm, x := range arms {
+		c := one(x.Share)
+		if len(x.Classes) > 0 {
+			c.Classes = make(map[string]engine.Coverage, len(x.Classes))
+		}
+		for class, y := range x.Classes {
+			c.Classes[class] = one(y)
+		}
+		out[traffic.Arm(arm).String()] = c
 	}
 	return out
 }

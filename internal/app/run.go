@@ -53,6 +53,7 @@ func Run(ctx context.Context, o cli.RunOptions) (engine.Outcome, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	gateway.TuneCollector()
 	l := &local{options: o}
 	err := l.open()
 	if err == nil {
@@ -138,7 +139,7 @@ func (l *local) build(recorder *telemetry.Recorder) error {
 			Upstream: upstream(l.workload, l.plan),
 			Revision: func() string { return l.plan.Canary.Hash },
 		}),
-		Source: source, Store: l.store, Journal: l.store, Summary: summary{source},
+		Source: source, Store: l.store, Journal: l.store, Summary: summary{source, ledger},
 		Links: l.links, Logger: o.Logger, Changed: l.workload.Changed(),
 	})
 	return err

@@ -1,6 +1,11 @@
 package engine
 
-import "time"
+import (
+	"fmt"
+	"time"
+
+	"github.com/haldane-dev/haldane/internal/rollout"
+)
 
 // jumpSize is the difference between the machine's clock and elapsed time
 // that a person is told of.
@@ -34,4 +39,40 @@ func (c *clock) jump() time.Duration {
 		return 0
 	}
 	return d.Round(time.Second)
+}
+
+// jumped says that the clock moved by d beside elapsed time.
+func jumped(d time.Duration) string {
+	way := "forward"
+	if d < 0 {
+		way = "back"
+	}
+	return fmt.Sprintf("The machine's clock was set %s by %s: timers go on by elapsed time, and nothing is lost", way, d.Abs())
+}
+
+// tellJump writes one line to the log for each jump of the machine's clock.
+func (e *Engine) tellJump() {
+	d := e.clock.jump()
+	if (d - e.jumpTold).Abs() < jumpSize {
+		return
+	}
+	e.jumpTold = d
+	if d == 0 {
+		e.log.Info("The machine's clock agrees with elapsed time again")
+		return
+	}
+	e.log.Warn(jumped(d))
+}
+
+// awoke writes one line to the log if the clock stands before the time at which
+// the rollout was last saved. What the core makes of it is its own business:
+// running timers go on from what had elapsed.
+func (e *Engine) awoke(s rollout.State) {
+	if s.LastSeen.IsZero() {
+		return
+	}
+	if d := s.LastSeen.Sub(e.clock.now()); d >= jumpSize {
+		e.log.Warn(fmt.Sprintf("The machine's clock is %s behind the time at which this rollout was last saved: "+
+			"its timers go on from where they were, and nothing is lost", d.Round(time.Second)))
+	}
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -34,6 +35,9 @@ type Summary interface {
 	Block(cursor string) map[string]BlockArm
 	// Totals returns, by arm, what was counted since the process began.
 	Totals() map[string]Totals
+	// Coverage returns, by arm, how many predictions of the present revision
+	// got their label, or nil where none are waited for.
+	Coverage() map[string]Coverage
 }
 
 // Config is everything an Engine needs. Spec and the five ports are required.
@@ -48,9 +52,12 @@ type Config struct {
 	Summary Summary           // nil: blocks and totals without figures
 	Mode    string            // of Status; "" is "local"
 	Links   map[string]string // of Status
-	Logger  *slog.Logger      // nil: slog.Default()
-	Timeout time.Duration     // of each call of a workload, router or source; 0 is DefaultTimeout
-	Changed <-chan struct{}   // wakes the loop early, when a workload has become ready or failed; may be nil
+	// Warnings returns more standing conditions for Status, known to whoever
+	// runs the engine; may be nil. It is called at every tick and must be quick.
+	Warnings func() []string
+	Logger   *slog.Logger    // nil: slog.Default()
+	Timeout  time.Duration   // of each call of a workload, router or source; 0 is DefaultTimeout
+	Changed  <-chan struct{} // wakes the loop early, when a workload has become ready or failed; may be nil
 
 	// The pure core. Nil takes the real one; tests may put another in.
 	Next    func(rollout.State, rollout.Observation) rollout.Decision
@@ -60,12 +67,25 @@ type Config struct {
 	Wall func() time.Time
 }
 
+// answerable refuses a plan with questions to the outside: nothing here asks
+// them, so the rollout would wait for ever.
+func answerable(p rollout.Plan) error {
+	if len(p.Confirm) == 0 {
+		return nil
+	}
+	return fmt.Errorf("rollout %s waits for the answer of %s %q, and this version asks nobody: remove it from the file",
+		p.Name, p.Confirm[0].Kind, p.Confirm[0].Name)
+}
+
 func (c *Config) complete() error {
 	switch {
 	case c.Spec.Plan.Name == "":
 		return errors.New("engine: the plan has no name")
 	case c.Workload == nil || c.Router == nil || c.Source == nil || c.Store == nil || c.Journal == nil:
 		return errors.New("engine: workload, router, source, store and journal are all required")
+	}
+	if err := answerable(c.Spec.Plan); err != nil {
+		return fmt.Errorf("engine: %w", err)
 	}
 	c.Mode = cmp.Or(c.Mode, "local")
 	c.Logger = cmp.Or(c.Logger, slog.Default())

@@ -79,6 +79,9 @@ func (c *Config) observation(s rollout.State, plan rollout.Plan, g gathered, com
 	}
 	after, verdict := c.Step(rules, before, *g.sample)
 	o.Evidence, o.Verdict = &after, verdict
+	// A command in the same tick may begin the next attempt, and this is not
+	// about that one.
+	o.Judged = rollout.Judged{Revision: s.Plan.Canary.Hash, Attempt: s.Attempt}
 	return o
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,6 +45,7 @@ type Engine struct {
 
 	// What follows belongs to Run alone.
 	clock     *clock
+	jumpTold  time.Duration // the jump of the clock that the log was last told of
 	state     rollout.State // what the store holds at version, but for unsaved
 	version   store.Version
 	unsaved   bool // state is applied and could not be saved
@@ -143,6 +145,10 @@ func (e *Engine) Status() Status {
 	s.Links = maps.Clone(s.Links)
 	if e.cfg.Summary != nil {
 		s.Totals = e.cfg.Summary.Totals()
+		s.Labels = e.cfg.Summary.Coverage()
+		if w := uneven(s.Labels); w != "" {
+			s.Warnings = append(slices.Clone(s.Warnings), w)
+		}
 	}
 	return s
 }
@@ -158,6 +164,9 @@ func (e *Engine) Subscribe() (<-chan Update, func()) { return e.subs.subscribe()
 func (e *Engine) Reload(s Spec) error {
 	if s.Plan.Name != e.id {
 		return fmt.Errorf("the file now names the rollout %q instead of %q: a rename needs a restart", s.Plan.Name, e.id)
+	}
+	if err := answerable(s.Plan); err != nil {
+		return err
 	}
 	e.specMu.Lock()
 	e.spec = s

@@ -67,6 +67,7 @@ func (e *Engine) drain(r *request) []*request {
 
 // tick goes round once and returns when to go round again.
 func (e *Engine) tick(ctx context.Context, requests []*request) time.Time {
+	e.tellJump()
 	if e.unsaved {
 		if again, ok := e.saveAgain(ctx, requests); !ok {
 			return again

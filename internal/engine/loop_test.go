@@ -24,6 +24,7 @@ import (
 
 // summary draws the fake ledger: a block's figures by its cursor.
 type summary struct {
+	labels map[string]Coverage
 	mu     sync.Mutex
 	before sourcetest.Count
 }
@@ -45,6 +46,8 @@ func (s *summary) Totals() map[string]Totals {
 	defer s.mu.Unlock()
 	return map[string]Totals{"stable": {Requests: s.before.StableN}, "canary": {Requests: s.before.CanaryN}}
 }
+
+func (s *summary) Coverage() map[string]Coverage { return s.labels }
 
 // TestBlocksHoldOneWeight: in every block of the journal the canary's share of
 // the requests is the weight the block was counted under.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
+	"github.com/haldane-dev/haldane/internal/analysis"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	"github.com/haldane-dev/haldane/internal/store"
 )
@@ -24,16 +27,17 @@ func (e *Engine) status() Status {
 	if len(plan.Steps) == 0 {
 		plan = e.currentSpec().Plan
 	}
+	rules := plan.Analysis
 	s := Status{
 		Name: string(e.id), Mode: e.cfg.Mode, Links: e.cfg.Links,
 		Phase: e.state.Phase, Reason: e.state.Reason, Waiting: e.waiting,
 		Stable: plan.Stable, Canary: plan.Canary,
-		Attempt: e.state.Attempt, Step: e.state.Step, Steps: plan.Steps,
-		Wanted: e.want.Split, Observed: e.seen.traffic, Verdict: e.state.Verdict,
+		Attempt: e.state.Attempt, Hold: holdOf(e.state), Step: e.state.Step, Steps: plan.Steps,
+		Wanted: e.want.Split, Observed: e.seen.traffic, Verdict: directed(e.state.Verdict, rules),
 		Workloads: map[string]rollout.Health{}, Totals: map[string]Totals{},
 		Began: e.state.Began, StepBegan: e.state.StepBegan, Deadline: e.state.DeadlineAt(), Now: e.clock.now(),
-		Warnings:      e.trouble.warnings(),
-		FalseRollback: plan.Analysis.FalseRollback, FalsePromotion: plan.Analysis.FalsePromotion,
+		Warnings:      append(e.trouble.warnings(), standing(e.state, e.currentSpec())...),
+		FalseRollback: rules.FalseRollback, FalsePromotion: rules.FalsePromotion,
 	}
 	if s.Phase == "" {
 		s.Phase = rollout.Idle
@@ -42,14 +46,27 @@ func (e *Engine) status() Status {
 		s.Workloads[role.String()] = h
 	}
 	if d := e.clock.jump(); d != 0 {
-		way := "forward"
-		if d < 0 {
-			way = "back"
-		}
-		s.Warnings = append(s.Warnings, fmt.Sprintf(
-			"The machine's clock was set %s by %s: timers go on by elapsed time", way, d.Abs()))
+		s.Warnings = append(s.Warnings, jumped(d))
+	}
+	if e.cfg.Warnings != nil {
+		s.Warnings = append(s.Warnings, e.cfg.Warnings()...)
 	}
 	return s
+}
+
+// directed is v with the margins of means that must not fall below zero, where
+// they lie: Effect is the canary's value less stable's.
+func directed(v analysis.Verdict, rules analysis.Config) analysis.Verdict {
+	v.Metrics = slices.Clone(v.Metrics)
+	for i := range v.Metrics {
+		m := &v.Metrics[i]
+		for _, r := range rules.Metrics {
+			if r.Name == m.Name && r.Kind == analysis.Mean && r.MaxIncrease == 0 {
+				m.Effect.Margin = -math.Abs(m.Effect.Margin)
+			}
+		}
+	}
+	return v
 }
 
 // record writes what happened to the journal and tells the subscribers. A
@@ -59,11 +76,11 @@ func (e *Engine) record(ctx context.Context, before rollout.State, g gathered, o
 	var blocks []Block
 	if g.sample != nil {
 		e.number = g.sample.Block
-		b := e.drawn(before, g)
+		v := e.state.Verdict
 		if o.Evidence != nil {
-			b.Verdict = o.Verdict // the block's own, even if it came too late to count
+			v = o.Verdict // the block's own, even if it came too late to count
 		}
-		blocks = append(blocks, b)
+		blocks = append(blocks, e.drawn(before, g, directed(v, before.Plan.Analysis)))
 		e.open(g)
 	}
 	if e.unsaved {
@@ -93,14 +110,14 @@ func (e *Engine) record(ctx context.Context, before rollout.State, g gathered, o
 }
 
 // drawn is the closed block as the journal keeps it.
-func (e *Engine) drawn(before rollout.State, g gathered) Block {
+func (e *Engine) drawn(before rollout.State, g gathered, v analysis.Verdict) Block {
 	s := g.sample
 	b := Block{
 		Block: s.Block, Start: s.Start, End: s.End, Step: s.Stage.Index, Phase: before.Phase,
 		Weight:  100 * s.Weight,
 		Wanted:  100 * before.Want.Split.Canary.Share(),
 		Mirror:  100 * e.block.traffic.Mirror.Share(),
-		Verdict: e.state.Verdict,
+		Verdict: v,
 	}
 	if e.cfg.Summary != nil {
 		b.Arms = e.cfg.Summary.Block(s.Cursor)

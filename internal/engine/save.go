@@ -22,6 +22,7 @@ func (e *Engine) load(ctx context.Context) error {
 	e.adopt(s, v)
 	if e.clock == nil {
 		e.clock = newClock(e.cfg.Wall)
+		e.awoke(s)
 	}
 	e.want, e.wanted = s.Want, v > 0
 	return nil
@@ -39,7 +40,7 @@ func check(s rollout.State, v store.Version) error {
 	if err := s.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", store.ErrCorrupt, err)
 	}
-	return nil
+	return answerable(s.Plan)
 }
 
 // adopt makes a saved state the engine's own.

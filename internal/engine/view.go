@@ -19,7 +19,8 @@ type Status struct {
 	Waiting        string                    `json:"waiting,omitempty"` // what it waits for now
 	Stable         rollout.Revision          `json:"stable"`
 	Canary         rollout.Revision          `json:"canary"`
-	Attempt        int                       `json:"attempt"`
+	Attempt        int                       `json:"attempt"`        // at this revision, from 1
+	Hold           *Hold                     `json:"hold,omitempty"` // who or what holds it; nil unless Phase is Paused
 	Step           int                       `json:"step"`
 	Steps          []rollout.Step            `json:"steps"`
 	Wanted         traffic.Split             `json:"wanted"`
@@ -31,6 +32,7 @@ type Status struct {
 	Deadline       time.Time                 `json:"deadline,omitzero"`
 	Now            time.Time                 `json:"now"`
 	Totals         map[string]Totals         `json:"totals"`             // by arm, since this process began
+	Labels         map[string]Coverage       `json:"labels,omitempty"`   // by arm, of this revision; absent without metrics of labels
 	Links          map[string]string         `json:"links,omitempty"`    // "gateway", "dashboard": addresses
 	Warnings       []string                  `json:"warnings,omitempty"` // standing conditions a person should know
 	FalseRollback  float64                   `json:"falseRollback"`
@@ -47,6 +49,15 @@ type Totals struct {
 	Unread    int64 `json:"unread"`    // answers whose predictions could not be read
 	Labelled  int64 `json:"labelled"`  // predictions whose label came back
 	Predicted int64 `json:"predicted"` // predictions read
+}
+
+// Coverage is how many of one arm's predictions a label came for, among those
+// that are old enough for the metric's maturity: younger ones may yet get one.
+type Coverage struct {
+	Predicted int64               `json:"predicted"`
+	Labelled  int64               `json:"labelled"`
+	Wrong     int64               `json:"wrong"`             // of labelled
+	Classes   map[string]Coverage `json:"classes,omitempty"` // by predicted class, "" where none was read
 }
 
 // Block is one block of time in the journal: enough to draw it again.
