@@ -38,6 +38,7 @@ func serve(ctx context.Context, o options) error {
 	}
 	switch name {
 	case "haldane":
+		gateway.TuneCollector() // as the program itself does
 		return haldane(ctx, ln, o.upstream)
 	case "plain":
 		return plain(ctx, ln, o.upstream)
