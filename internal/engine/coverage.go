@@ -12,8 +12,8 @@ import (
 const (
 	unevenPoints = 0.10 // this many points apart
 	unevenRatio  = 1.5  // or one this many times the other
-	unevenZ      = 4    // standard errors of the difference, by the pooled share
-	unevenLeast  = 50   // predictions of each arm, below which the normal approximation is poor
+	unevenZ      = 5    // standard errors of the difference, by the pooled share
+	unevenLeast  = 100  // predictions of each arm, below which the normal approximation is poor
 )
 
 // uneven says that the arms' labels are not comparable, "" if they may be.

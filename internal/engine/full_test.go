@@ -23,7 +23,8 @@ func TestFullDiskHolds(t *testing.T) {
 		if s.Observed.Canary != traffic.Percent(5) {
 			t.Errorf("with a full disk it went to %s", s.Observed.Canary)
 		}
-		if len(s.Warnings) == 0 || !strings.Contains(strings.Join(s.Warnings, "\n"), "no space left") {
+		const want = "traffic stays as it is: write churn.db: no space left on device. Make room on the disk"
+		if len(s.Warnings) != 1 || !strings.Contains(s.Warnings[0], want) {
 			t.Errorf("warnings %q", s.Warnings)
 		}
 		if _, err := r.Submit(context.Background(), rollout.Command{Verb: rollout.Hold}); !errors.Is(err, errFull) {

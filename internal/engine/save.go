@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/haldane-dev/haldane/internal/rollout"
@@ -66,7 +67,7 @@ func (e *Engine) save(ctx context.Context, d rollout.Decision) error {
 			return err
 		case err != nil:
 			if ctx.Err() == nil {
-				e.trouble.is("save", "The state cannot be saved, so nothing new is done: "+sentence(err.Error()))
+				e.trouble.is("save", "The state cannot be saved, so nothing new is done and traffic stays as it is: "+sentence(err.Error())+makeRoom(err))
 			}
 			switch {
 			case !e.wanted && idles(d.Want.Split):
@@ -86,6 +87,14 @@ func (e *Engine) save(ctx context.Context, d rollout.Decision) error {
 	return nil
 }
 
+// makeRoom says what to do about a disk that is full, and nothing otherwise.
+func makeRoom(err error) string {
+	if errors.Is(err, syscall.ENOSPC) {
+		return ". Make room on the disk: it then goes on by itself"
+	}
+	return ""
+}
+
 // saveAgain tries to save what was applied unsaved. Until that succeeds
 // nothing else is decided.
 func (e *Engine) saveAgain(ctx context.Context, requests []*request) (again time.Time, ok bool) {
@@ -99,7 +108,7 @@ func (e *Engine) saveAgain(ctx context.Context, requests []*request) (again time
 		return e.reload(ctx, requests, err), false
 	}
 	if ctx.Err() == nil {
-		e.trouble.is("save", "The rollback is done but not saved: "+sentence(err.Error()))
+		e.trouble.is("save", "The rollback is done but not saved: "+sentence(err.Error())+makeRoom(err))
 	}
 	g := e.observe(ctx)
 	g.blind = e.seen.blind

@@ -269,3 +269,17 @@ func TestObservationLeavesUnjudgedPhasesAlone(t *testing.T) {
 		}
 	}
 }
+
+// TestJudgedNamesTheAttempt: so that a block which closes in the very tick that
+// begins the next attempt is not taken for evidence of that one.
+func TestJudgedNamesTheAttempt(t *testing.T) {
+	c := Config{Step: tally}
+	s := rollout.State{Phase: rollout.Progressing, Attempt: 3, Plan: ladder(5, 100)}
+	o := c.observation(s, s.Plan, gathered{sample: &analysis.Sample{Block: 5}}, nil)
+	if want := (rollout.Judged{Revision: "b", Attempt: 3}); o.Judged != want {
+		t.Errorf("judged %+v, want %+v", o.Judged, want)
+	}
+	if o := c.observation(s, s.Plan, gathered{}, nil); o.Judged != (rollout.Judged{}) {
+		t.Errorf("without a block: %+v", o.Judged)
+	}
+}

@@ -3,10 +3,10 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -310,4 +310,5 @@ func (w *world) weights() []float64 {
 	return out
 }
 
-var errFull = errors.New("no space left on device")
+// errFull is what a store returns on a full disk.
+var errFull = fmt.Errorf("write churn.db: %w", syscall.ENOSPC)
