@@ -96,10 +96,13 @@ func (e *Engine) record(ctx context.Context, before rollout.State, g gathered, o
 		return
 	}
 	err := e.cfg.Journal.Append(ctx, e.id, records(events, blocks)...)
-	e.trouble.of("write the journal", err)
 	if err != nil {
+		if ctx.Err() == nil {
+			e.trouble.is("write the journal", sentence(err.Error())+makeRoom(err))
+		}
 		return
 	}
+	e.trouble.is("write the journal", "")
 	for i := range events {
 		e.delivered[events[i].ID] = true
 		e.subs.publish(Update{Event: &events[i]})
