@@ -61,8 +61,9 @@ type Latency struct {
 
 // Drift limits how far the canary's predictions may be from stable's.
 type Drift struct {
-	Of  string      `json:"of,omitempty"` // class (default), confidence, value
-	Max Probability `json:"max"`          // largest difference of any cumulative share
+	Of     string      `json:"of,omitempty"`     // class (default), confidence, value
+	Max    Probability `json:"max"`              // largest difference of any cumulative share
+	Bounds []float64   `json:"bounds,omitempty"` // of a value, required there: the range that its 64 bins divide
 }
 
 // Mean compares the mean of a bounded number: exactly one of maxDecrease and

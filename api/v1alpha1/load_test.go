@@ -107,6 +107,21 @@ func TestLoadRefuses(t *testing.T) {
 		{"port", ":8080", ":808080", "spec.routing.gateway.listen"},
 		{"duration", "maturity: 30m", "maturity: 30", "metrics[4].outcome.maturity: 30 is no duration"},
 		{"labels too late", "maturity: 30m", "maturity: 3h", "labels would come after maxDuration"},
+		{"weights that stay", "{weight: 25}", "{weight: 5}", "steps[2].weight: stays at 5%"},
+		{"full before the end", "{weight: 50}", "{weight: 100}", "steps[4].weight: is 100% before the end"},
+		{"hooks", "  routing:", "  hooks: [{on: confirmStart}]\n  routing:", "spec.hooks: is not available in this version"},
+		{"strategy of a later version", "    canary:\n      steps:", "    shadow:\n      steps:", "spec.strategy.shadow: is not available in this version: write canary with a shadow step"},
+		{"shadow without pairs", "    - {name: agreement, pairs: {maxDisagreement: 2%}, tolerate: 0}\n", "", "f.yaml:14: spec.strategy.canary.steps[3].shadow: would never end: mirrored answers are compared by a metric of pairs, and there is none. Add {name: agreement, pairs: {maxDisagreement: 2%}}"},
+		{"drift of a value without bounds", "drift: {max: 0.05}", "drift: {of: value, max: 0.05}", "metrics[2].drift.bounds: must be the least and the greatest"},
+		{"drift of a value with one bound", "drift: {max: 0.05}", "drift: {of: value, max: 0.05, bounds: [3]}", "metrics[2].drift.bounds: must be the least and the greatest"},
+		{"drift of a value, bounds turned", "drift: {max: 0.05}", "drift: {of: value, max: 0.05, bounds: [3, 1]}", "metrics[2].drift.bounds: must be the least and the greatest"},
+		{"drift of a class with bounds", "drift: {max: 0.05}", "drift: {max: 0.05, bounds: [0, 1]}", "metrics[2].drift.bounds: are of values alone"},
+		{"drift of something", "drift: {max: 0.05}", "drift: {of: mood, max: 0.05}", `metrics[2].drift.of: is "mood": write one of class, confidence, value`},
+		{"drift without a limit", "drift: {max: 0.05}", "drift: {max: 0}", "metrics[2].drift.max: is 0: write how far"},
+		{"two ranges of a value", "    - {name: accuracy,", "    - {name: a, mean: {of: value, bounds: [0, 9], maxIncrease: 1}}\n    - {name: b, drift: {of: value, max: 5%, bounds: [0, 8]}}\n    - {name: accuracy,",
+			"metrics[5].drift.bounds: are others than those of value before (0 to 9)"},
+		{"range of a confidence", "mean: {of: confidence, maxDecrease: 0.02}", "mean: {of: confidence, bounds: [0, 100], maxDecrease: 2}", "metrics[3].mean.bounds: of a confidence are [0, 1]"},
+		{"mean both ways", "mean: {of: confidence, maxDecrease: 0.02}", "mean: {of: confidence, maxDecrease: 0.02, maxIncrease: 0.02}", "metrics[3].mean: needs exactly one of maxDecrease"},
 		{"pairs without shadow", "      - {shadow: {percent: 100}}\n", "", "metrics[5].pairs: are compared in shadow steps"},
 		{"twice", "metadata: {name: churn}", "metadata: {name: churn, name: b}", "metadata.name: is written twice"},
 		{"null", "version: v1", "version: null", "has no value"},
@@ -135,6 +150,21 @@ func TestLoadRefuses(t *testing.T) {
 				t.Errorf("error is a %T, want *Problems", err)
 			}
 		})
+	}
+}
+
+// TestLoadAcceptsValues: means and drifts of one number share its bounds.
+func TestLoadAcceptsValues(t *testing.T) {
+	const more = "    - {name: a, mean: {of: value, bounds: [0, 9], maxIncrease: 1}}\n" +
+		"    - {name: b, drift: {of: value, max: 5%, bounds: [0, 9]}}\n" +
+		"    - {name: c, mean: {of: feedback, bounds: [-5, 5], maxDecrease: 1}}\n" +
+		"    - {name: d, drift: {of: confidence, max: 5%}}\n"
+	m, err := load(t, good+more)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := m.Spec.Analysis.Metrics[7].Drift; len(d.Bounds) != 2 || d.Bounds[1] != 9 {
+		t.Errorf("drift %+v", d)
 	}
 }
 

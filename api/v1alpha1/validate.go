@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -22,7 +23,7 @@ func (m *ModelRollout) Validate() []Problem {
 		v.add("metadata.name", "is %q: write a name of lower-case letters, digits and dashes, at most 63", m.Metadata.Name)
 	}
 	v.what(&m.Spec)
-	v.strategy(&m.Spec.Strategy)
+	v.strategy(&m.Spec.Strategy, m.Spec.Analysis.Metrics)
 	v.routing(&m.Spec.Routing)
 	v.inference(&m.Spec.Inference)
 	v.analysis(&m.Spec)
@@ -114,7 +115,7 @@ func (v *validator) endpoint(path string, e *Endpoint) {
 	}
 }
 
-func (v *validator) strategy(s *Strategy) {
+func (v *validator) strategy(s *Strategy, metrics []Metric) {
 	const path = "spec.strategy"
 	if !v.one(path, map[string]bool{
 		"canary": s.Canary != nil, "blueGreen": s.BlueGreen != nil,
@@ -127,6 +128,22 @@ func (v *validator) strategy(s *Strategy) {
 	v.reserved(path+".experiment", s.Experiment, "write canary")
 	if s.Canary != nil {
 		v.steps(path+".canary.steps", s.Canary.Steps)
+		v.mirrors(path+".canary.steps", s.Canary.Steps, metrics)
+	}
+}
+
+// mirrors demands something to judge a mirror by: the answers to copies are
+// compared with stable's in pairs, and with nothing else.
+func (v *validator) mirrors(path string, steps []Step, metrics []Metric) {
+	if slices.ContainsFunc(metrics, func(m Metric) bool { return m.Pairs != nil }) {
+		return
+	}
+	for i := range steps {
+		if steps[i].Shadow != nil {
+			v.add(fmt.Sprintf("%s[%d].shadow", path, i), "would never end: mirrored answers are compared by a metric of pairs, and there is none. "+
+				"Add {name: agreement, pairs: {maxDisagreement: 2%%}} to analysis.metrics, or remove the step")
+			return
+		}
 	}
 }
 
@@ -167,7 +184,9 @@ func (v *validator) steps(path string, steps []Step) {
 
 func (v *validator) rung(path string, w, last Weight, end bool) {
 	switch {
-	case w <= last:
+	case w == last:
+		v.add(path, "stays at %s%%: weights must rise from step to step", trim(float64(w)))
+	case w < last:
 		v.add(path, "falls from %s%% to %s%%: weights must rise from step to step", trim(float64(last)), trim(float64(w)))
 	case w == 100 && !end:
 		v.add(path, "is 100%% before the end: nothing can be compared after it")

@@ -85,6 +85,7 @@ func (v *validator) metrics(path string, s *Spec) {
 		gate = gate || m.Pairs == nil
 		v.metric(at, m, s)
 	}
+	v.ranges(path, s.Analysis.Metrics)
 	if !gate {
 		v.add(path, "compare mirrored pairs alone: the weight steps need a metric of live traffic")
 	}
@@ -97,10 +98,7 @@ func (v *validator) metric(path string, m *Metric, s *Spec) {
 	case m.Latency != nil:
 		v.latency(path+".latency", m.Latency)
 	case m.Drift != nil:
-		v.of(path+".drift.of", m.Drift.Of, "class", "confidence", "value")
-		if m.Drift.Max <= 0 || m.Drift.Max >= 1 {
-			v.add(path+".drift.max", "is %s: write how far the shares may differ, like 0.05", trim(float64(m.Drift.Max)))
-		}
+		v.drift(path+".drift", m.Drift)
 	case m.Mean != nil:
 		v.mean(path+".mean", m.Mean)
 	case m.Outcome != nil:
@@ -158,21 +156,6 @@ func Quantile(name string) (float64, error) {
 		return 0, fmt.Errorf("is no quantile: write it like p50, p99 or p99.9")
 	}
 	return q / 100, nil
-}
-
-func (v *validator) mean(path string, m *Mean) {
-	v.of(path+".of", m.Of, "confidence", "value", "timeToFirstToken", "timePerToken", "feedback")
-	if len(m.Bounds) != 2 || m.Bounds[0] >= m.Bounds[1] {
-		v.add(path+".bounds", "must be the least and the greatest possible value, like [0, 1]: what lies outside is clipped")
-	}
-	if (m.MaxDecrease == nil) == (m.MaxIncrease == nil) {
-		v.add(path, "needs exactly one of maxDecrease (higher is better) and maxIncrease (lower is better)")
-	}
-	for name, p := range map[string]*float64{"maxDecrease": m.MaxDecrease, "maxIncrease": m.MaxIncrease} {
-		if p != nil && *p <= 0 {
-			v.add(path+"."+name, "leaves no margin: write above 0")
-		}
-	}
 }
 
 func (v *validator) outcome(path string, o *Outcome, a Analysis) {

@@ -46,11 +46,19 @@ func probe(p *v1alpha1.Probe) process.Probe {
 	}
 }
 
-// valueBounds returns the bounds of the first mean of the given number.
+// valueBounds returns the bounds of the given number, which are the same in
+// every metric of it.
 func valueBounds(m *v1alpha1.ModelRollout, of string) (telemetry.Bounds, bool) {
 	for _, x := range m.Spec.Analysis.Metrics {
-		if x.Mean != nil && x.Mean.Of == of {
-			return telemetry.Bounds{Lower: x.Mean.Bounds[0], Upper: x.Mean.Bounds[1]}, true
+		var b []float64
+		switch {
+		case x.Mean != nil && x.Mean.Of == of:
+			b = x.Mean.Bounds
+		case x.Drift != nil && x.Drift.Of == of:
+			b = x.Drift.Bounds
+		}
+		if len(b) == 2 {
+			return telemetry.Bounds{Lower: b[0], Upper: b[1]}, true
 		}
 	}
 	return telemetry.Bounds{}, false

@@ -11,6 +11,8 @@ import (
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
 	"github.com/haldane-dev/haldane/internal/analysis"
+	"github.com/haldane-dev/haldane/internal/feedback"
+	"github.com/haldane-dev/haldane/internal/gateway"
 	"github.com/haldane-dev/haldane/internal/metric"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	"github.com/haldane-dev/haldane/internal/traffic"
@@ -37,6 +39,7 @@ spec:
     - {name: latency, latency: {maxSlower: {p99: 25%, p50: 10ms}, maxOver: {250ms: 1pp}}}
     - {name: first-token, mean: {of: timeToFirstToken, bounds: [0, 2], maxIncrease: 0.05}}
     - {name: accuracy, outcome: {maxDecrease: 2pp, maturity: 1m, missing: negative}}
+    - {name: agreement, pairs: {maxDisagreement: 2%}}
 `
 
 func parse(t *testing.T, text string) *v1alpha1.ModelRollout {
@@ -67,6 +70,7 @@ func TestPlan(t *testing.T) {
 			Over:   []analysis.Over{{Threshold: 250 * time.Millisecond, MaxIncrease: 0.01}}},
 		{Name: "first-token", Kind: analysis.Mean, Tolerate: 0.5, Upper: 2, MaxIncrease: 0.05},
 		{Name: "accuracy", Kind: analysis.Outcome, Tolerate: 0.5, MaxIncrease: 0.02},
+		{Name: "agreement", Kind: analysis.Pairs, Tolerate: 1, Max: 0.02},
 	}
 	if d := cmp.Diff(wantMetrics, p.Analysis.Metrics); d != "" {
 		t.Errorf("metrics (-want +got):\n%s", d)
@@ -82,6 +86,57 @@ func TestPlan(t *testing.T) {
 	}
 	if d := cmp.Diff(metric.Metric{Name: "errors", Kind: analysis.ErrorRate}, q.Metrics[0]); d != "" {
 		t.Errorf("query of errors (-want +got):\n%s", d)
+	}
+}
+
+// TestPlanAsksNobody: no field of the file puts a question into the plan, which
+// nothing here would answer.
+func TestPlanAsksNobody(t *testing.T) {
+	p, err := Plan(parse(t, document))
+	if err != nil || len(p.Confirm) > 0 {
+		t.Errorf("the plan asks %v, %v", p.Confirm, err)
+	}
+	text := strings.Replace(document, "  routing:", "  hooks: [{on: confirmPromotion, url: \"http://127.0.0.1:1\"}]\n  routing:", 1)
+	if _, err := v1alpha1.Load("f.yaml", strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), "spec.hooks: is not available") {
+		t.Errorf("hooks: %v", err)
+	}
+}
+
+// TestValueBounds: a drift of values brings their range as a mean does.
+func TestValueBounds(t *testing.T) {
+	text := strings.Replace(document, "metrics:\n", "metrics:\n    - {name: prices, drift: {of: value, max: 0.1, bounds: [10, 30]}}\n", 1)
+	m := parse(t, text)
+	if b, ok := valueBounds(m, "value"); !ok || b.Lower != 10 || b.Upper != 30 {
+		t.Errorf("bounds of value: %+v, %v", b, ok)
+	}
+	if b, ok := valueBounds(m, "feedback"); ok {
+		t.Errorf("bounds of feedback, which no metric is about: %+v", b)
+	}
+	p, err := Plan(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if q := query(m, p).Metrics[0]; q.Kind != analysis.Drift || q.Of != "value" {
+		t.Errorf("query %+v", q)
+	}
+}
+
+// TestPredictionClass: only a class that the prediction ID names can be joined
+// to a label, so only that one is noted.
+func TestPredictionClass(t *testing.T) {
+	e := gateway.PredictionEvent{
+		Arm: traffic.Canary, Time: time.Unix(7, 0), Count: 1, Class: "yes", HasClass: true,
+		PredictionID: "p", RequestID: "r", Forced: true, Mirrored: true,
+	}
+	want := feedback.Prediction{
+		Arm: traffic.Canary, Time: e.Time, Count: 1, PredictionID: "p", RequestID: "r", Forced: true, Mirrored: true,
+	}
+	if d := cmp.Diff(want, prediction(e)); d != "" {
+		t.Errorf("a class that is not in the ID (-want +got):\n%s", d)
+	}
+	e.InID, want.Class = true, "yes"
+	if d := cmp.Diff(want, prediction(e)); d != "" {
+		t.Errorf("a class that is in the ID (-want +got):\n%s", d)
 	}
 }
 
