@@ -25,7 +25,8 @@ var (
 	ports    = []string{"internal/metric", "internal/router", "internal/workload", "internal/store", "internal/notify", "internal/hook", "internal/check"}
 	adapters = below(ports)
 	shells   = []string{"internal/web", "internal/web/", "internal/cli", "internal/cli/", "internal/kube", "internal/kube/"}
-	core     = slices.Concat(pure, ports, []string{"internal/engine"})
+	offline  = []string{"internal/judge", "internal/plan"}
+	core     = slices.Concat(pure, ports, offline, []string{"internal/engine"})
 	all      = slices.Concat(core, data, adapters, shells, below(data),
 		[]string{"internal/gateway", "internal/gateway/", "internal/feedback", "internal/app", "internal/app/", "api/", "examples/"})
 )
@@ -43,6 +44,7 @@ var arrows = []struct {
 	{[]string{"internal/gateway/"}, append([]string{"internal/gateway"}, data...)},
 	{ports, pure},
 	{adapters, slices.Concat(pure, ports, adapters, data, below(data), []string{"internal/gateway", "internal/gateway/", "internal/feedback"})},
+	{offline, pure},
 	{[]string{"internal/engine"}, slices.Concat(pure, ports)},
 	{shells, slices.Concat(core, shells, []string{"api/"})},
 	{[]string{"internal/app", "internal/app/"}, all},

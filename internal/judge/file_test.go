@@ -1,0 +1,339 @@
+package judge
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+// fleet writes the interleaved record of n rollouts, every fourth of which has a
+// bad canary and every third of which ends early.
+func fleet(n, blocks int) []byte {
+	all := make([]*stream, n)
+	for i := range all {
+		canary := .01
+		if i%4 == 1 {
+			canary = .06
+		}
+		all[i] = newStream(fmt.Sprintf("r%d", i), uint64(i), .01, canary)
+	}
+	var out bytes.Buffer
+	shuffle := rand.New(rand.NewPCG(1, 2))
+	for b := range blocks {
+		for _, i := range shuffle.Perm(n) {
+			if i%3 != 0 || b < blocks/3 {
+				all[i].all(&out)
+			}
+		}
+	}
+	return out.Bytes()
+}
+
+// TestResultsDoNotDependOnMemoryOrWorkers: with hardly any memory nearly every
+// block brings a rollout back from the file.
+func TestResultsDoNotDependOnMemoryOrWorkers(t *testing.T) {
+	text := fleet(24, 60)
+	want := judged(t, text, Options{Plan: everyKind(), Workers: 1})
+	if len(want) != 24 {
+		t.Fatalf("%d results, want 24", len(want))
+	}
+	verdicts := map[string]int{}
+	for _, r := range want {
+		verdicts[string(r.Verdict)]++
+	}
+	if verdicts["Fail"] != 6 || verdicts["Inconclusive"] == 0 {
+		t.Errorf("verdicts %v: the test needs several kinds", verdicts)
+	}
+	for name, o := range map[string]Options{
+		"two workers":       {Workers: 2},
+		"five workers":      {Workers: 5},
+		"no memory":         {Workers: 1, Memory: 1},
+		"little, 3 workers": {Workers: 3, Memory: 100 << 10},
+	} {
+		o.Plan, o.Temp = everyKind(), t.TempDir()
+		if diff := cmp.Diff(want, judged(t, text, o)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if left, _ := filepath.Glob(filepath.Join(o.Temp, "*")); len(left) > 0 {
+			t.Errorf("%s: left %v behind", name, left)
+		}
+	}
+}
+
+func TestResultsAreInOrderOfAppearance(t *testing.T) {
+	text := fleet(24, 3)
+	var want []string
+	seen := map[string]bool{}
+	for line := range bytes.Lines(text) {
+		id := strings.Split(string(line), `"`)[3]
+		if !seen[id] {
+			want = append(want, id)
+		}
+		seen[id] = true
+	}
+	var got []string
+	for _, r := range judged(t, text, Options{Plan: errorsOnly(), Workers: 3}) {
+		got = append(got, r.Rollout)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
+	}
+}
+
+// TestGolden holds the printed form of a small record. Rewrite it with -update
+// only if the change is meant.
+func TestGolden(t *testing.T) {
+	var got bytes.Buffer
+	enc := json.NewEncoder(&got)
+	enc.SetEscapeHTML(false)
+	for _, only := range []Side{Both, Rollback, Promotion} {
+		for _, r := range judged(t, fleet(4, 80), Options{Plan: everyKind(), Only: only}) {
+			if err := enc.Encode(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	name := filepath.Join("testdata", "results.golden")
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, got.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(roughly(t, want), roughly(t, got.Bytes())); diff != "" {
+		t.Errorf("results (-want +got):\n%s", diff)
+	}
+}
+
+// roughly reads results with numbers to nine digits, as far as they agree between
+// processors that fuse multiplications and those that do not.
+func roughly(t *testing.T, text []byte) []any {
+	t.Helper()
+	var out []any
+	var round func(v any) any
+	round = func(v any) any {
+		switch v := v.(type) {
+		case map[string]any:
+			for k := range v {
+				v[k] = round(v[k])
+			}
+		case float64:
+			return fmt.Sprintf("%.9g", v)
+		}
+		return v
+	}
+	for line := range bytes.Lines(text) {
+		var v any
+		if err := json.Unmarshal(line, &v); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, round(v))
+	}
+	return out
+}
+
+// TestFirstBadLineIsNamed: however many lines are bad and whichever worker meets
+// them, the first is the one reported.
+func TestFirstBadLineIsNamed(t *testing.T) {
+	lines := strings.SplitAfter(string(fleet(30, 20)), "\n")
+	for _, at := range []int{len(lines) / 2, len(lines)/2 + 1, len(lines) - 3} {
+		lines[at] = strings.Replace(lines[at], `"k":`, `"k":-`, 1)
+	}
+	for workers := 1; workers <= 4; workers++ {
+		err := refused(t, strings.Join(lines, ""), Options{Plan: everyKind(), Workers: workers})
+		var l *LineError
+		if !errors.As(err, &l) || l.Line != int64(len(lines)/2+1) || l.Field != "metrics.errors.stable.k" {
+			t.Errorf("%d workers: %v, want line %d", workers, err, len(lines)/2+1)
+		}
+	}
+}
+
+func TestBadRecords(t *testing.T) {
+	one := func(t int) string {
+		return fmt.Sprintf(`{"rollout":"a","t":%d,"weight":5,"metrics":{}}`, t)
+	}
+	for text, want := range map[string]string{
+		one(15) + "\n" + one(15):               "record:2: t: is 15, not after the 15",
+		one(15) + "\n\n\r\n" + one(30)[:20]:    "record:4: is no valid JSON",
+		one(15) + "\n" + one(30) + one(45):     "record:2: is no valid JSON",
+		`{"a":"` + strings.Repeat("x", 9<<20):  "record:1: is longer than 8388608 bytes",
+		one(15) + "\n" + "\xff\xfe" + one(30):  "record:2: is no valid JSON",
+		strings.Replace(one(15), "5,", "x", 1): "record:1: is no valid JSON at column",
+	} {
+		err := refused(t, text, Options{Plan: errorsOnly()})
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%.80q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+func TestBlankLinesAndNoLastNewline(t *testing.T) {
+	text := "\n  \n" + strings.ReplaceAll(strings.TrimSpace(string(record(newStream("a", 1, .01, .01), 5))), "\n", "\r\n\n")
+	if r := judged(t, []byte(text), Options{Plan: errorsOnly()}); len(r) != 1 || r[0].Blocks != 5 {
+		t.Errorf("%+v, want one rollout of five blocks", r)
+	}
+	if r := judged(t, nil, Options{Plan: errorsOnly()}); len(r) != 0 {
+		t.Errorf("%+v of nothing", r)
+	}
+}
+
+// TestLongLines: longer than any buffer, and read in small pieces.
+func TestLongLines(t *testing.T) {
+	text := record(newStream("a", 1, .01, .01), 3)
+	padded := bytes.ReplaceAll(text, []byte(`{"rollout"`), append(bytes.Repeat([]byte(" "), 3<<20), `{"rollout"`...))
+	want := judged(t, text, Options{Plan: errorsOnly()})
+	if diff := cmp.Diff(want, judged(t, padded, Options{Plan: errorsOnly()})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestNames(t *testing.T) {
+	s, err := File(t.Context(), "record", strings.NewReader(strings.ReplaceAll(example, "answers", "anwsers")),
+		Options{Plan: everyKind()}, func(Result) error { return nil })
+	want := Summary{Lines: 1, Bytes: int64(len(example)), Ignored: []string{"anwsers"}, Missing: []string{"answers"}}
+	if diff := cmp.Diff(want, s); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+func TestCancelledAndBroken(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	none := func(Result) error { return nil }
+	if _, err := File(ctx, "record", bytes.NewReader(fleet(8, 300)), Options{Plan: everyKind()}, none); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	broken := errors.New("the disk is gone")
+	r := io.MultiReader(bytes.NewReader(fleet(2, 3)), &failing{broken})
+	if _, err := File(t.Context(), "record", r, Options{Plan: everyKind()}, none); !errors.Is(err, broken) {
+		t.Errorf("a broken reader: %v", err)
+	}
+	full := Options{Plan: everyKind(), Memory: 1, Temp: filepath.Join(t.TempDir(), "missing")}
+	if _, err := File(t.Context(), "record", bytes.NewReader(fleet(8, 3)), full, none); err == nil || !strings.Contains(err.Error(), "do not fit in memory") {
+		t.Errorf("nowhere to put states: %v", err)
+	}
+	if _, err := File(t.Context(), "record", bytes.NewReader(fleet(8, 3)), Options{Plan: everyKind()}, func(Result) error { return broken }); !errors.Is(err, broken) {
+		t.Errorf("nowhere to print: %v", err)
+	}
+}
+
+type failing struct{ err error }
+
+func (f *failing) Read([]byte) (int, error) { return 0, f.err }
+
+// endless makes the record of many interleaved rollouts as it is read, so that
+// none of it is in memory.
+type endless struct {
+	streams []*stream
+	next    int
+	left    int // blocks
+	rest    bytes.Buffer
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	for e.rest.Len() < len(p) && e.left > 0 {
+		e.streams[e.next%len(e.streams)].all(&e.rest)
+		e.next++
+		e.left--
+	}
+	return e.rest.Read(p)
+}
+
+// TestMemoryDoesNotGrowWithTheRecord: of 2,000 interleaved rollouts whose states
+// take far more than the budget, no more than a few times the budget is in use,
+// and a record of twice the length takes no more.
+func TestMemoryDoesNotGrowWithTheRecord(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	peak := func(blocks int) uint64 {
+		runtime.GC()
+		var before runtime.MemStats
+		runtime.ReadMemStats(&before)
+		src := &endless{left: blocks}
+		for i := range 2000 {
+			src.streams = append(src.streams, newStream(fmt.Sprintf("rollout-%d", i), uint64(i), .01, .01))
+		}
+		high, calls := uint64(0), 0
+		watch := readerFunc(func(p []byte) (int, error) {
+			if calls++; calls%4 == 0 {
+				runtime.GC() // what is left is in use
+				var now runtime.MemStats
+				runtime.ReadMemStats(&now)
+				high = max(high, now.HeapAlloc-min(before.HeapAlloc, now.HeapAlloc))
+			}
+			return src.Read(p)
+		})
+		n := 0
+		if _, err := File(t.Context(), "record", watch, Options{Plan: everyKind(), Memory: 4 << 20, Temp: t.TempDir()},
+			func(Result) error { n++; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if n != 2000 {
+			t.Errorf("%d results, want 2000", n)
+		}
+		return high
+	}
+	once, twice := peak(4000), peak(8000)
+	t.Logf("in use at most: %.1f MB, and %.1f MB for twice the length", float64(once)/1e6, float64(twice)/1e6)
+	if twice > 24<<20 {
+		t.Errorf("%.1f MB in use with a budget of 4", float64(twice)/1e6)
+	}
+	if float64(twice) > 1.3*float64(once) {
+		t.Errorf("memory grows with the record: %.1f MB, then %.1f MB", float64(once)/1e6, float64(twice)/1e6)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func BenchmarkFile(b *testing.B) {
+	for name, c := range map[string]struct {
+		text []byte
+		o    Options
+	}{
+		"errors":   {record(newStream("r", 1, .01, .01), 20000), Options{Plan: errorsOnly(), Only: Promotion}},
+		"all":      {fleet(50, 200), Options{Plan: everyKind(), Only: Promotion}},
+		"put-away": {fleet(50, 20), Options{Plan: everyKind(), Only: Promotion, Memory: 1}},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(c.text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				judged(b, c.text, c.o)
+			}
+		})
+	}
+}
+
+func BenchmarkLine(b *testing.B) {
+	d := newDecoder(everyKind().Analysis)
+	b.SetBytes(int64(len(example)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := d.line([]byte(example)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,246 @@
+package judge
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/haldane-dev/haldane/internal/analysis"
+)
+
+// measures reads the counts of every metric that is compared.
+func (d *decoder) measures(v gjson.Result, b *Block) error {
+	b.Metrics = make(map[string]analysis.Measure, len(d.metrics))
+	return fields(v, func(name string, v gjson.Result) error {
+		i, ok := d.index[name]
+		if !ok {
+			if !d.ignored[name] && len(d.ignored) < 100 {
+				d.ignored[name] = true
+			}
+			return nil
+		}
+		x, err := d.measure(i, v)
+		b.Metrics[name] = x
+		d.seen[i] = true
+		return err
+	})
+}
+
+// measure reads the counts of one metric.
+func (d *decoder) measure(i int, v gjson.Result) (analysis.Measure, error) {
+	var x analysis.Measure
+	kind := d.metrics[i].Kind
+	err := fields(v, func(key string, v gjson.Result) error {
+		switch {
+		case kind == analysis.Pairs:
+			return pairs(key, v, &x)
+		case key == "stable":
+			return arm(kind, v, &x.Stable)
+		case key == "canary":
+			return arm(kind, v, &x.Canary)
+		case kind == analysis.Latency && key == "edges":
+			return d.names[i].readEdges(v, &x.Edges)
+		case kind == analysis.Drift && key == "bins":
+			return d.names[i].readBins(v, &x.Bins)
+		case kind == analysis.Drift && key == "ordered":
+			x.Ordered = v.Bool()
+			if !v.IsBool() {
+				return wrong("", "is %s: write true or false", brief(v))
+			}
+			return nil
+		}
+		return wrong("", "is not known here: %s", shape(kind))
+	})
+	if err != nil {
+		return x, err
+	}
+	return x, complete(kind, x)
+}
+
+// shape says how a metric of a kind is written.
+func shape(k analysis.Kind) string {
+	switch k {
+	case analysis.Latency:
+		return `a latency is {"edges":[…],"stable":{"counts":[…]},"canary":{"counts":[…]}}`
+	case analysis.Drift:
+		return `a drift is {"bins":[…],"stable":{"counts":[…]},"canary":{"counts":[…]}}, with "ordered":true for scores`
+	case analysis.Mean:
+		return `a mean is {"stable":{"n":…,"sum":…,"sumsq":…},"canary":{…}}`
+	case analysis.Pairs:
+		return `pairs are {"pairs":…,"disagree":…,"canaryOnlyBad":…,"stableOnlyBad":…}`
+	}
+	return `a share is {"stable":{"n":…,"k":…},"canary":{"n":…,"k":…}}`
+}
+
+// complete checks what one field alone cannot tell.
+func complete(k analysis.Kind, x analysis.Measure) error {
+	arms := []struct {
+		name string
+		c    analysis.Counts
+	}{{"stable", x.Stable}, {"canary", x.Canary}}
+	for _, a := range arms {
+		n := len(a.c.Counts)
+		switch {
+		case k == analysis.Latency && n > 0 && n != len(x.Edges)+1:
+			return wrong(a.name+".counts", "has %d buckets for %d edges: write one more than edges, the last for all beyond", n, len(x.Edges))
+		case k == analysis.Drift && n > 0 && n != len(x.Bins):
+			return wrong(a.name+".counts", "has %d counts for %d bins", n, len(x.Bins))
+		}
+	}
+	switch {
+	case k == analysis.Latency && len(x.Edges) == 0:
+		return wrong("edges", "are missing: write the upper edges of the buckets in seconds")
+	case k == analysis.Drift && len(x.Bins) == 0:
+		return wrong("bins", "are missing: write the names of the classes or bins")
+	case k == analysis.Pairs && x.Disagree > x.Pairs:
+		return wrong("disagree", "is %d of %d pairs", x.Disagree, x.Pairs)
+	}
+	return nil
+}
+
+// arm reads one arm's counts. An arm without traffic may be left out or empty.
+func arm(kind analysis.Kind, v gjson.Result, c *analysis.Counts) error {
+	moments, histogram := kind == analysis.Mean, kind == analysis.Latency || kind == analysis.Drift
+	var hasN, hasK, hasSum, hasSquares bool
+	err := fields(v, func(key string, v gjson.Result) error {
+		switch {
+		case histogram && key == "counts":
+			return wholes(v, &c.Counts)
+		case histogram:
+		case key == "n":
+			hasN = true
+			return whole(v, &c.N)
+		case moments && key == "sum":
+			hasSum = true
+			return number(v, &c.Sum, math.Inf(-1), math.Inf(1))
+		case moments && key == "sumsq":
+			hasSquares = true
+			return number(v, &c.SumSq, 0, math.Inf(1))
+		case !moments && key == "k":
+			hasK = true
+			return whole(v, &c.K)
+		}
+		return wrong("", "is not known here: %s", shape(kind))
+	})
+	switch {
+	case err != nil:
+		return err
+	case histogram:
+		return nil
+	case !hasN && (hasK || hasSum || hasSquares):
+		return wrong("n", "is missing: write the number of trials")
+	case c.N > 0 && !moments && !hasK:
+		return wrong("k", "is missing: write how many of the %d were hits", c.N)
+	case c.N > 0 && moments && !(hasSum && hasSquares):
+		return wrong("sum", "and sumsq are both needed for %d values", c.N)
+	case c.K > c.N:
+		return wrong("k", "is %d of %d", c.K, c.N)
+	}
+	return nil
+}
+
+func pairs(key string, v gjson.Result, x *analysis.Measure) error {
+	switch key {
+	case "pairs":
+		return whole(v, &x.Pairs)
+	case "disagree":
+		return whole(v, &x.Disagree)
+	case "canaryOnlyBad":
+		return whole(v, &x.CanaryOnlyBad)
+	case "stableOnlyBad":
+		return whole(v, &x.StableOnlyBad)
+	}
+	return wrong("", "is not known here: %s", shape(analysis.Pairs))
+}
+
+// wholes reads a list of counts whose sum is a count too.
+func wholes(v gjson.Result, out *[]int64) error {
+	if !v.IsArray() {
+		return wrong("", "is %s: write a list of counts", brief(v))
+	}
+	list := make([]int64, 0, 16)
+	var err error
+	total := int64(0)
+	v.ForEach(func(_, v gjson.Result) bool {
+		var n int64
+		if err = whole(v, &n); err != nil {
+			err = within("["+strconv.Itoa(len(list))+"]", err)
+			return false
+		}
+		if total += n; total > maxCount {
+			err = wrong("", "sums to more than 2^53")
+			return false
+		}
+		list = append(list, n)
+		return true
+	})
+	*out = list
+	return err
+}
+
+// readEdges reads ascending positive edges, or takes those of the line before.
+func (l *lists) readEdges(v gjson.Result, out *[]float64) error {
+	if v.Raw == l.edgesText {
+		*out = l.edges
+		return nil
+	}
+	if !v.IsArray() {
+		return wrong("", "is %s: write a list of seconds", brief(v))
+	}
+	var list []float64
+	var err error
+	last := 0.0
+	v.ForEach(func(_, v gjson.Result) bool {
+		var x float64
+		if err = number(v, &x, 0, math.Inf(1)); err == nil && x <= last {
+			err = wrong("", "is %s: edges are above 0 and ascend", brief(v))
+		}
+		if err != nil {
+			err = within("["+strconv.Itoa(len(list))+"]", err)
+			return false
+		}
+		last = x
+		list = append(list, x)
+		return true
+	})
+	if err == nil {
+		l.edgesText, l.edges = strings.Clone(v.Raw), list
+	}
+	*out = list
+	return err
+}
+
+// readBins reads distinct names, or takes those of the line before.
+func (l *lists) readBins(v gjson.Result, out *[]string) error {
+	if v.Raw == l.binsText {
+		*out = l.bins
+		return nil
+	}
+	if !v.IsArray() {
+		return wrong("", "is %s: write a list of names", brief(v))
+	}
+	var list []string
+	var err error
+	v.ForEach(func(_, v gjson.Result) bool {
+		if v.Type != gjson.String {
+			err = wrong("["+strconv.Itoa(len(list))+"]", "is %s: write a name in quotes", brief(v))
+			return false
+		}
+		list = append(list, strings.Clone(v.Str)) // kept by the state: not the whole line
+		return true
+	})
+	if err == nil {
+		sorted := slices.Sorted(slices.Values(list))
+		if i := len(slices.Compact(sorted)); i < len(list) {
+			err = wrong("", "names a bin twice")
+		}
+	}
+	if err == nil {
+		l.binsText, l.bins = strings.Clone(v.Raw), list
+	}
+	*out = list
+	return err
+}
