@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -112,84 +111,6 @@ func (v *validator) endpoint(path string, e *Endpoint) {
 	}
 	if e.Readiness.GRPC && e.Readiness.Path != "" {
 		v.add(path+".readiness.path", "contradicts grpc: keep one of them")
-	}
-}
-
-func (v *validator) strategy(s *Strategy, metrics []Metric) {
-	const path = "spec.strategy"
-	if !v.one(path, map[string]bool{
-		"canary": s.Canary != nil, "blueGreen": s.BlueGreen != nil,
-		"shadow": s.Shadow != nil, "experiment": s.Experiment != nil,
-	}, "canary", "blueGreen", "shadow", "experiment") {
-		return
-	}
-	v.reserved(path+".blueGreen", s.BlueGreen, "write canary")
-	v.reserved(path+".shadow", s.Shadow, "write canary with a shadow step")
-	v.reserved(path+".experiment", s.Experiment, "write canary")
-	if s.Canary != nil {
-		v.steps(path+".canary.steps", s.Canary.Steps)
-		v.mirrors(path+".canary.steps", s.Canary.Steps, metrics)
-	}
-}
-
-// mirrors demands something to judge a mirror by: the answers to copies are
-// compared with stable's in pairs, and with nothing else.
-func (v *validator) mirrors(path string, steps []Step, metrics []Metric) {
-	if slices.ContainsFunc(metrics, func(m Metric) bool { return m.Pairs != nil }) {
-		return
-	}
-	for i := range steps {
-		if steps[i].Shadow != nil {
-			v.add(fmt.Sprintf("%s[%d].shadow", path, i), "would never end: mirrored answers are compared by a metric of pairs, and there is none. "+
-				"Add {name: agreement, pairs: {maxDisagreement: 2%%}} to analysis.metrics, or remove the step")
-			return
-		}
-	}
-}
-
-func (v *validator) steps(path string, steps []Step) {
-	last, gates := Weight(0), 0
-	for i := range steps {
-		at, s := fmt.Sprintf("%s[%d]", path, i), &steps[i]
-		if !v.one(at, map[string]bool{"weight": s.Weight != nil, "pause": s.Pause != nil, "shadow": s.Shadow != nil},
-			"weight", "pause", "shadow") {
-			continue
-		}
-		if s.Margin != 0 && (s.Weight == nil || s.Margin < 1) {
-			v.add(at+".margin", "must be 1 or more, at a weight step: promotion margins are multiplied by it")
-		}
-		switch {
-		case s.Shadow != nil:
-			if s.Shadow.Percent <= 0 {
-				v.add(at+".shadow.percent", "mirrors nothing: write 1 to 100")
-			}
-			gates++
-		case s.Weight != nil:
-			v.rung(at+".weight", *s.Weight, last, i == len(steps)-1)
-			if *s.Weight < 100 {
-				gates++
-			}
-			last = *s.Weight
-		case s.Pause.For != nil && s.Pause.For.Duration == 0:
-			v.add(at+".pause.for", "is no time: write one, or pause: {} to wait for a person")
-		}
-	}
-	if last != 100 {
-		v.add(path, "end at %s%%: the last step must be {weight: 100}", trim(float64(last)))
-	}
-	if gates == 0 {
-		v.add(path, "compare nothing: put at least one step below 100 before it, so that there is evidence to promote on")
-	}
-}
-
-func (v *validator) rung(path string, w, last Weight, end bool) {
-	switch {
-	case w == last:
-		v.add(path, "stays at %s%%: weights must rise from step to step", trim(float64(w)))
-	case w < last:
-		v.add(path, "falls from %s%% to %s%%: weights must rise from step to step", trim(float64(last)), trim(float64(w)))
-	case w == 100 && !end:
-		v.add(path, "is 100%% before the end: nothing can be compared after it")
 	}
 }
 
