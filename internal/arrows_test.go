@@ -28,7 +28,7 @@ var (
 	offline  = []string{"internal/judge", "internal/plan"}
 	core     = slices.Concat(pure, ports, offline, []string{"internal/engine"})
 	all      = slices.Concat(core, data, adapters, shells, below(data),
-		[]string{"internal/gateway", "internal/gateway/", "internal/feedback", "internal/app", "internal/app/", "api/", "examples/"})
+		[]string{"internal/gateway", "internal/gateway/", "internal/feedback", "internal/exporter", "internal/app", "internal/app/", "api/", "examples/"})
 )
 
 // arrows says what a package may import of ours. The first name that matches counts.
@@ -48,6 +48,7 @@ var arrows = []struct {
 	{[]string{"internal/engine"}, slices.Concat(pure, ports)},
 	{shells, slices.Concat(core, shells, []string{"api/"})},
 	{[]string{"internal/app", "internal/app/"}, all},
+	{[]string{"internal/exporter"}, slices.Concat(pure, data, ports, []string{"internal/engine"})},
 	{[]string{"internal/demo"}, all},
 	{[]string{"cmd/"}, []string{"internal/app", "internal/cli", "internal/demo"}},
 }

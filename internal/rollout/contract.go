@@ -81,6 +81,11 @@ const (
 	RolledBack   Phase = "RolledBack"   // terminal for the revision
 )
 
+// Phases returns all phases, in the order of a rollout's life.
+func Phases() []Phase {
+	return []Phase{Idle, Initializing, Progressing, Paused, Promoting, Promoted, RollingBack, RolledBack}
+}
+
 // Terminal reports whether nothing more happens to this revision by itself.
 func (p Phase) Terminal() bool { return p == Promoted || p == RolledBack }
 

@@ -73,6 +73,7 @@ type armCells struct {
 	warmup, stale, staleErrors  cell
 	predictions, unread         cell
 	latency, ttft, perToken     row
+	latencySum                  cell // nanoseconds
 	classes                     row
 	confidenceBins, valueBins   row
 	confidence, value           moments
@@ -103,6 +104,7 @@ func (c *armCells) drain(to *ArmCounts) {
 	c.predictions.drain(&to.Predictions)
 	c.unread.drain(&to.Unread)
 	c.latency.drain(to.Latency)
+	c.latencySum.drain(&to.LatencySum)
 	c.ttft.drain(to.TTFT)
 	c.perToken.drain(to.PerToken)
 	c.classes.drain(to.ByClass)

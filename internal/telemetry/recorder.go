@@ -146,6 +146,7 @@ func (r *Recorder) observe(a *armCells, x *Exchange) {
 		a.requests.Add(1)
 	}
 	a.latency[bin(r.opt.Edges, x.Latency)].Add(1)
+	a.latencySum.Add(int64(x.Latency))
 	if st := x.Stream; st != nil {
 		r.observeStream(a, st)
 	}

@@ -21,12 +21,13 @@ type Snapshot struct {
 // for what lies beyond the last.
 type ArmCounts struct {
 	// Evidence: requests randomly assigned under the newest generation.
-	Requests  int64 // answered or failed
-	Errors    int64 // of those, failed
-	Cancelled int64 // given up by the client first, and in no other count but latency
-	Latency   []int64
-	TTFT      []int64 // time to first token
-	PerToken  []int64 // time per output token
+	Requests   int64 // answered or failed
+	Errors     int64 // of those, failed
+	Cancelled  int64 // given up by the client first, and in no other count but latency
+	Latency    []int64
+	LatencySum int64   // nanoseconds of what Latency counts
+	TTFT       []int64 // time to first token
+	PerToken   []int64 // time per output token
 
 	// Of the requests above that were answered.
 	Predictions     int64 // read
@@ -152,7 +153,7 @@ func (a *ArmCounts) histograms() []*[]int64 {
 
 func (a *ArmCounts) numbers() []*int64 {
 	return []*int64{
-		&a.Requests, &a.Errors, &a.Cancelled, &a.Predictions, &a.Unread,
+		&a.Requests, &a.Errors, &a.Cancelled, &a.LatencySum, &a.Predictions, &a.Unread,
 		&a.Forced, &a.ForcedErrors, &a.Stale, &a.StaleErrors, &a.Warmup,
 	}
 }

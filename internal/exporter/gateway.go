@@ -1,0 +1,147 @@
+package exporter
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/haldane-dev/haldane/internal/telemetry"
+	"github.com/haldane-dev/haldane/internal/traffic"
+)
+
+// Serving names what the arms of one gateway serve at this moment.
+type Serving struct {
+	Rollout  string
+	Versions [traffic.NumArms]string
+}
+
+// perEdge is how many of telemetry's edges, 4.4% apart, make one bucket here:
+// 19% apart, 81 buckets, which is what a Prometheus server can be asked to keep
+// for every replica of a gateway.
+const perEdge = 4
+
+// gateway collects from one Recorder.
+type gateway struct {
+	serving  func() Serving
+	snapshot func() *telemetry.Snapshot
+	value    telemetry.Bounds
+	descs    map[string]*prometheus.Desc
+}
+
+// Gateway returns a collector of everything that one gateway counted. serving
+// tells what its arms are, value the bounds of numeric predictions (the zero
+// Bounds if there are none), with which their histogram was made.
+func Gateway(serving func() Serving, snapshot func() *telemetry.Snapshot, value telemetry.Bounds) prometheus.Collector {
+	g := &gateway{serving: serving, snapshot: snapshot, value: value, descs: map[string]*prometheus.Desc{}}
+	for _, d := range gatewayMetrics {
+		labels := append([]string{"rollout"}, d.labels...)
+		g.descs[d.name] = prometheus.NewDesc("haldane_gateway_"+d.name, d.help, labels, nil)
+	}
+	return g
+}
+
+// gatewayMetrics are all names, with the labels beside rollout.
+var gatewayMetrics = []struct {
+	name, help string
+	labels     []string
+}{
+	{"requests_total", "Requests answered or failed, by how they got to the arm and how they ended.", []string{"arm", "version", "assignment", "result"}},
+	{"cancelled_total", "Requests at random that the client gave up first.", []string{"arm", "version"}},
+	{"warmup_requests_total", "Requests that warm a model up.", []string{"arm", "version"}},
+	{"request_duration_seconds", "Time to the last byte of requests at random that did not fail.", []string{"arm", "version"}},
+	{"time_to_first_token_seconds", "Time to the first token of streamed answers.", []string{"arm", "version"}},
+	{"time_per_output_token_seconds", "Time per token after the first of streamed answers.", []string{"arm", "version"}},
+	{"predictions_total", "Predictions read from answers, by class; an empty class where there is none.", []string{"arm", "version", "class"}},
+	{"unread_total", "Answers, or predictions in them, that could not be read.", []string{"arm", "version"}},
+	{"confidence", "Confidence of predictions.", []string{"arm", "version"}},
+	{"value", "Numeric predictions.", []string{"arm", "version"}},
+	{"value_squares_total", "Sum of squares of numeric predictions.", []string{"arm", "version"}},
+	{"assigned_total", "Requests, or users where they stay on their arm, that chance sent to each arm, by the weight it did so at.", []string{"arm", "weight"}},
+	{"pairs_total", "Mirrored requests with both answers in.", nil},
+	{"pairs_comparable_total", "Pairs of which both answers are good and could be read.", nil},
+	{"pairs_disagree_total", "Comparable pairs with different predictions.", nil},
+	{"pairs_bad_total", "Pairs in which only this arm failed, or both.", []string{"arm"}},
+	{"pairs_canary_slower_total", "Pairs with two good answers in which the canary was the slower.", nil},
+	{"mirror_dropped_total", "Requests that were to be mirrored and were not, because a bound was reached.", nil},
+}
+
+// Describe implements prometheus.Collector.
+func (g *gateway) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range g.descs {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (g *gateway) Collect(ch chan<- prometheus.Metric) {
+	now, snap := g.serving(), g.snapshot()
+	e := emitter{ch: ch, descs: g.descs, rollout: now.Rollout}
+	for arm := range snap.Arms {
+		g.arm(e, snap, traffic.Arm(arm), now.Versions[arm])
+	}
+	for _, a := range snap.Assigned {
+		w := strconv.FormatFloat(a.Weight.Share(), 'g', -1, 64)
+		e.count("assigned_total", a.Stable, traffic.Stable.String(), w)
+		e.count("assigned_total", a.Canary, traffic.Canary.String(), w)
+	}
+	p := snap.Pairs
+	e.count("pairs_total", p.Seen)
+	e.count("pairs_comparable_total", p.Comparable)
+	e.count("pairs_disagree_total", p.Disagree)
+	e.count("pairs_bad_total", p.StableOnlyBad, traffic.Stable.String())
+	e.count("pairs_bad_total", p.CanaryOnlyBad, traffic.Canary.String())
+	e.count("pairs_bad_total", p.BothBad, "both")
+	e.count("pairs_canary_slower_total", p.CanarySlower)
+	e.count("mirror_dropped_total", p.Dropped)
+}
+
+func (g *gateway) arm(e emitter, snap *telemetry.Snapshot, arm traffic.Arm, version string) {
+	a, of := &snap.Arms[arm], []string{arm.String(), version}
+	requests := func(assignment string, all, failed int64) {
+		e.count("requests_total", all-failed, append(of, assignment, "answered")...)
+		e.count("requests_total", failed, append(of, assignment, "failed")...)
+	}
+	requests("random", a.Requests, a.Errors)
+	requests("forced", a.Forced, a.ForcedErrors)
+	requests("stale", a.Stale, a.StaleErrors)
+	e.count("cancelled_total", a.Cancelled, of...)
+	e.count("warmup_requests_total", a.Warmup, of...)
+	e.count("unread_total", a.Unread, of...)
+	e.histogram("request_duration_seconds", float64(a.LatencySum)/1e9, snap.Edges, a.Latency, of...)
+	e.histogram("time_to_first_token_seconds", a.TTFTMoments.Sum, snap.Edges, a.TTFT, of...)
+	e.histogram("time_per_output_token_seconds", a.PerTokenMoments.Sum, snap.Edges, a.PerToken, of...)
+
+	without := a.Predictions
+	for i, n := range a.ByClass {
+		without -= n
+		if name := className(snap.Classes, i); name != "" && n > 0 {
+			e.count("predictions_total", n, append(of, name)...)
+		}
+	}
+	e.count("predictions_total", max(without, 0), append(of, "")...)
+	e.histogram("confidence", a.Confidence.Sum, equal(telemetry.Bounds{Lower: 0, Upper: 1}), a.ConfidenceBins, of...)
+	if a.ValueBins != nil {
+		e.histogram("value", a.Value.Sum, equal(g.value), a.ValueBins, of...)
+	} else {
+		e.summary("value", a.Value.N, a.Value.Sum, of...)
+	}
+	e.float("value_squares_total", a.Value.SumSq, of...)
+}
+
+// className is the name of the i-th count by class, the last of which holds all
+// further classes.
+func className(names []string, i int) string {
+	if i < len(names) {
+		return names[i]
+	}
+	return telemetry.OtherClass
+}
+
+// equal returns the inner edges of telemetry's equal bins of b.
+func equal(b telemetry.Bounds) []float64 {
+	edges := make([]float64, telemetry.ScoreBins-1)
+	for i := range edges {
+		edges[i] = b.Lower + (b.Upper-b.Lower)*float64(i+1)/telemetry.ScoreBins
+	}
+	return edges
+}
