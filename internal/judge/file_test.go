@@ -46,7 +46,7 @@ func fleet(n, blocks int) []byte {
 // TestResultsDoNotDependOnMemoryOrWorkers: with hardly any memory nearly every
 // block brings a rollout back from the file.
 func TestResultsDoNotDependOnMemoryOrWorkers(t *testing.T) {
-	text := fleet(24, 60)
+	text := fleet(24, 40)
 	want := judged(t, text, Options{Plan: everyKind(), Workers: 1})
 	if len(want) != 24 {
 		t.Fatalf("%d results, want 24", len(want))
@@ -259,49 +259,49 @@ func (e *endless) Read(p []byte) (int, error) {
 	return e.rest.Read(p)
 }
 
-// TestMemoryDoesNotGrowWithTheRecord: of 2,000 interleaved rollouts whose states
-// take far more than the budget, no more than a few times the budget is in use,
-// and a record of twice the length takes no more.
-func TestMemoryDoesNotGrowWithTheRecord(t *testing.T) {
+// TestMemoryIsBounded: of interleaved rollouts whose states take several times
+// the budget, what is in use stays near the budget, and does not without one.
+func TestMemoryIsBounded(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	peak := func(blocks int) uint64 {
-		runtime.GC()
-		var before runtime.MemStats
-		runtime.ReadMemStats(&before)
-		src := &endless{left: blocks}
-		for i := range 2000 {
-			src.streams = append(src.streams, newStream(fmt.Sprintf("rollout-%d", i), uint64(i), .01, .01))
-		}
-		high, calls := uint64(0), 0
-		watch := readerFunc(func(p []byte) (int, error) {
-			if calls++; calls%16 == 0 {
-				runtime.GC() // what is left is in use
-				var now runtime.MemStats
-				runtime.ReadMemStats(&now)
-				high = max(high, now.HeapAlloc-min(before.HeapAlloc, now.HeapAlloc))
-			}
-			return src.Read(p[:min(len(p), 32<<10)])
-		})
-		n := 0
-		if _, err := File(t.Context(), "record", watch, Options{Plan: everyKind(), Memory: 4 << 20, Temp: t.TempDir()},
-			func(Result) error { n++; return nil }); err != nil {
-			t.Fatal(err)
-		}
-		if n != 2000 {
-			t.Errorf("%d results, want 2000", n)
-		}
-		return high
+	const rollouts, budget = 2500, 1 << 20
+	bounded, free := inUse(t, rollouts, budget), inUse(t, rollouts, 1<<40)
+	t.Logf("in use at most: %.1f MB with a budget of %d, %.1f MB without", float64(bounded)/1e6, budget>>20, float64(free)/1e6)
+	if bounded > 12*budget || free < 2*bounded {
+		t.Errorf("%.1f MB in use with a budget of %d MB, %.1f MB without: want at most 12, and much less than without",
+			float64(bounded)/1e6, budget>>20, float64(free)/1e6)
 	}
-	once, twice := peak(4000), peak(8000)
-	t.Logf("in use at most: %.1f MB, and %.1f MB for twice the length", float64(once)/1e6, float64(twice)/1e6)
-	if twice > 24<<20 {
-		t.Errorf("%.1f MB in use with a budget of 4", float64(twice)/1e6)
+}
+
+// inUse returns how much of the heap a record of three blocks a rollout has in
+// use at most.
+func inUse(t *testing.T, rollouts int, budget int64) uint64 {
+	t.Helper()
+	runtime.GC()
+	var before, now runtime.MemStats
+	runtime.ReadMemStats(&before)
+	src := &endless{left: 3 * rollouts}
+	for i := range rollouts {
+		src.streams = append(src.streams, newStream(fmt.Sprintf("rollout-%d", i), uint64(i), .01, .01))
 	}
-	if float64(twice) > 1.3*float64(once) {
-		t.Errorf("memory grows with the record: %.1f MB, then %.1f MB", float64(once)/1e6, float64(twice)/1e6)
+	high, calls, n := uint64(0), 0, 0
+	watch := readerFunc(func(p []byte) (int, error) {
+		if calls++; calls%16 == 0 {
+			runtime.GC() // what is left is in use
+			runtime.ReadMemStats(&now)
+			high = max(high, now.HeapAlloc-min(before.HeapAlloc, now.HeapAlloc))
+		}
+		return src.Read(p[:min(len(p), 32<<10)])
+	})
+	if _, err := File(t.Context(), "record", watch, Options{Plan: everyKind(), Memory: budget, Temp: t.TempDir()},
+		func(Result) error { n++; return nil }); err != nil {
+		t.Fatal(err)
 	}
+	if n != rollouts {
+		t.Errorf("%d results, want %d", n, rollouts)
+	}
+	return high
 }
 
 type readerFunc func([]byte) (int, error)
