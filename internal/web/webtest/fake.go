@@ -117,6 +117,7 @@ func (f *Fake) publish(name string, blocks, events int) {
 func (r *replay) snapshot() engine.Status {
 	s := r.status
 	s.Totals, s.Workloads, s.Links = maps.Clone(s.Totals), maps.Clone(s.Workloads), maps.Clone(s.Links)
+	s.Labels = maps.Clone(s.Labels)
 	return s
 }
 

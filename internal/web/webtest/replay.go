@@ -62,6 +62,7 @@ func (r *replay) begin(now time.Time) {
 	s.Reason, s.Waiting = "", "Waiting for "+s.Canary.Version+" to become ready"
 	s.Verdict = analysis.Verdict{}
 	s.Totals = map[string]engine.Totals{"stable": {}, "canary": {}}
+	s.Labels = map[string]engine.Coverage{"stable": {}, "canary": {}}
 	s.Workloads = map[string]rollout.Health{
 		"stable": {Ready: true, Revision: s.Stable.Hash, Since: now},
 		"canary": {Message: "loading the model", Since: now},
@@ -114,7 +115,7 @@ func (r *replay) advance() {
 // enter begins a step.
 func (r *replay) enter(step int) {
 	s := &r.status
-	s.Phase, s.Step, s.StepBegan, r.inStep = rollout.Progressing, step, s.Now, 0
+	s.Phase, s.Step, s.StepBegan, s.Hold, r.inStep = rollout.Progressing, step, s.Now, nil, 0
 	for _, j := range r.judges {
 		j.promote.restart()
 		if j.decided != analysis.Fail {
@@ -148,7 +149,7 @@ func (r *replay) decide() {
 
 func (r *replay) rollBack(reason string) {
 	s := &r.status
-	r.held = false
+	r.held, s.Hold = false, nil
 	s.Phase, s.Reason, s.Waiting = rollout.RollingBack, reason, "Waiting for the router to confirm that all traffic has left "+s.Canary.Version
 	r.want(0)
 	r.tell(rollout.EventRollback, "%s", reason)
@@ -211,6 +212,10 @@ func (r *replay) arm(name string, a Arm, n float64, labels map[string]count, tel
 	t := r.status.Totals[name]
 	t.Requests, t.Errors, t.Predicted, t.Labelled = t.Requests+out.Requests, t.Errors+out.Errors, t.Predicted+out.Requests-out.Errors, t.Labelled+out.Labelled
 	r.status.Totals[name] = t
+	// Of a tenth of the predictions no label ever comes.
+	l := r.status.Labels[name]
+	l.Predicted, l.Labelled, l.Wrong = l.Predicted+int64(math.Round(matured.n/0.9)), l.Labelled+out.Labelled, l.Wrong+int64(matured.k)
+	r.status.Labels[name] = l
 	return out
 }
 

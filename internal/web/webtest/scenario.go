@@ -14,6 +14,7 @@ type Scenario struct {
 	RPS    float64 // requests a second, both arms
 	Stable Arm
 	Canary Arm
+	Rising bool // the confidence is what must not rise rather than fall
 }
 
 // Arm is how one version behaves.
@@ -41,6 +42,13 @@ func Wrong() Scenario {
 	s := Good()
 	s.Name, s.Seed = "churn-wrong", 2
 	s.Canary = Arm{Version: "v2-swapped", ErrorRate: 0.004, Median: 0.0040, Spread: 0.36, Yes: 0.247, Confidence: 0.80, Accuracy: 0.705}
+	return s
+}
+
+// Rising is Good with a mean that must not rise.
+func Rising() Scenario {
+	s := Good()
+	s.Name, s.Rising = "churn-rising", true
 	return s
 }
 
@@ -95,6 +103,9 @@ func judges(s Scenario) []*judge {
 			boundary: line(0, 0.03), marginValue: -0.03, scale: -1, offset: 1},
 		{name: "accuracy", kind: analysis.Outcome, unit: "share", weight: 0.15,
 			boundary: line(0, 0.05), marginValue: 0.05, scale: 1},
+	}
+	if c := all[3]; s.Rising {
+		c.marginValue, c.scale, c.offset = 0.03, 1, 0
 	}
 	for _, j := range all {
 		j.rollback = newRatio(1.25, 1.5, 2, 4)

@@ -3,6 +3,7 @@ package webtest
 import (
 	"context"
 
+	"github.com/haldane-dev/haldane/internal/engine"
 	"github.com/haldane-dev/haldane/internal/rollout"
 )
 
@@ -38,10 +39,11 @@ func (r *replay) obey(c rollout.Command) (string, bool) {
 	switch {
 	case c.Verb == rollout.Hold && s.Phase == rollout.Progressing:
 		s.Phase, r.held, s.Waiting = rollout.Paused, true, "Held: resume goes on, abort takes it back"
+		s.Hold = &engine.Hold{Kind: engine.HeldByPerson, By: c.By, Since: s.Now}
 		r.tell(rollout.EventPaused, "held at %s%s", s.Wanted.Canary, because(c.Reason))
 		return "held at " + s.Wanted.Canary.String() + "; analysis goes on", true
 	case (c.Verb == rollout.Resume || c.Verb == rollout.Promote && !c.Full) && s.Phase == rollout.Paused:
-		s.Phase, r.held = rollout.Progressing, false
+		s.Phase, r.held, s.Hold = rollout.Progressing, false, nil
 		r.tell(rollout.EventResumed, "goes on at %s%s", s.Wanted.Canary, because(c.Reason))
 		return "the rollout goes on at " + s.Wanted.Canary.String(), true
 	case c.Verb == rollout.Promote && c.Full && live:

@@ -67,11 +67,11 @@ const fields: [keyof Totals, string][] = [
 ];
 
 export function Counts(props: { status: Status }) {
-  const { totals, workloads } = props.status;
+  const { totals, workloads, labels } = props.status;
   const of = (arm: ArmName) => totals?.[arm];
   const coverage = (arm: ArmName) => {
-    const t = of(arm);
-    return t && t.predicted > 0 ? percent(t.labelled / t.predicted) : "–";
+    const c = labels?.[arm];
+    return c && c.predicted > 0 ? <>{percent(Math.min(1, c.labelled / c.predicted))} <small>of {count(c.predicted)}</small></> : "–";
   };
   const health = (arm: ArmName) => {
     const h = workloads?.[arm];
@@ -90,7 +90,7 @@ export function Counts(props: { status: Status }) {
           {fields.map(([field, name]) => (
             <tr key={field}><th scope="row">{name}</th><td>{count(of("stable")?.[field] ?? 0)}</td><td>{count(of("canary")?.[field] ?? 0)}</td></tr>
           ))}
-          <tr><th scope="row">Label coverage</th><td>{coverage("stable")}</td><td>{coverage("canary")}</td></tr>
+          <tr><th scope="row">Label coverage <small>of predictions old enough</small></th><td>{coverage("stable")}</td><td>{coverage("canary")}</td></tr>
         </tbody>
       </table>
     </section>

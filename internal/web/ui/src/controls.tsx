@@ -31,11 +31,14 @@ const actions: Action[] = [
   },
   {
     key: "pause", verb: "pause", label: "Pause",
-    refusal: (s) => ended[s.phase] ?? (s.phase === "Progressing" ? "" : s.phase === "Paused" ? (s.steps?.[s.step]?.pause ? "" : "it is paused already") : "there is no traffic to hold yet"),
+    refusal: (s) => ended[s.phase] ?? (s.phase === "Initializing" ? "there is no traffic to hold yet"
+      : s.hold?.kind === "person" ? "it is paused already" : s.hold?.kind === "deadline" ? "it is held already: its deadline has passed" : ""),
   },
   {
     key: "resume", verb: "resume", label: "Resume",
-    refusal: (s) => ended[s.phase] ?? (s.phase === "Paused" ? "" : "it is not paused"),
+    refusal: (s) => ended[s.phase] ?? (s.phase !== "Paused" ? "it is not paused"
+      : s.hold?.kind === "step" ? "this pause is a step of the plan: promote ends it"
+      : s.hold?.kind === "deadline" ? "its deadline has passed: promote gives it more time" : ""),
   },
   {
     key: "retry", verb: "retry", label: "Retry",

@@ -2,11 +2,11 @@
 
 import { useState } from "preact/hooks";
 import { Controls } from "./controls";
-import { duration, sentence } from "./format";
+import { duration, sentence, time } from "./format";
 import { store, useNow, type Link } from "./store";
 import { choose, chosen, type Choice } from "./theme";
 import { stepName } from "./traffic";
-import type { Phase, Status } from "./types";
+import type { Hold, Phase, Status } from "./types";
 
 export const phases: Record<Phase, { glyph: string; word: string; tone: string }> = {
   Idle: { glyph: "○", word: "Idle", tone: "wait" },
@@ -78,6 +78,16 @@ function ended(s: Status): number {
   return Date.parse(last?.at ?? s.now);
 }
 
+/** Who or what holds a paused rollout. */
+function Held(props: { hold: Hold }) {
+  const h = props.hold;
+  switch (h.kind) {
+    case "deadline": return <>held at its deadline, undecided</>;
+    case "person": return <>paused by {h.by || "somebody"}{h.since ? ` since ${time(h.since)}` : ""}</>;
+    case "step": return <>{h.until ? `goes on at ${time(h.until)}` : "waits for a person: promote goes on"}</>;
+  }
+}
+
 export function Masthead(props: { status: Status; connected: boolean }) {
   const s = props.status;
   const p = phases[s.phase] ?? phases.Idle;
@@ -103,6 +113,7 @@ export function Masthead(props: { status: Status; connected: boolean }) {
         <p class="word"><span class="lamp" aria-hidden="true">{p.glyph}</span><span>{p.word}</span></p>
         <p class="where">
           {inLadder && steps > 0 ? <>{s.step < steps ? <>step {s.step + 1} of {steps}: {stepName(s.steps?.[s.step])}</> : "all traffic"}</> : s.phase === "RolledBack" ? <>taken back at step {Math.min(s.step + 1, steps)} of {steps}</> : null}
+          {s.hold && <span class="held"><Held hold={s.hold} /></span>}
         </p>
       </div>
       <div class="waiting">

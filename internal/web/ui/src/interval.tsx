@@ -5,14 +5,9 @@ import type { MetricVerdict } from "./types";
 
 const width = 320, mid = 15;
 
-/** Where the margin lies: below zero for what should not fall. */
-export function signedMargin(m: MetricVerdict): number {
-  return m.kind === "mean" ? -Math.abs(m.effect.margin) : m.effect.margin;
-}
-
 export function Interval(props: { metric: MetricVerdict }) {
   const e = props.metric.effect;
-  const margin = signedMargin(props.metric);
+  const margin = e.margin;
   const known = props.metric.canaryN > 0 && props.metric.stableN > 0 && e.high > e.low && Number.isFinite(e.low) && Number.isFinite(e.high);
   const reach = Math.max(Math.abs(margin) * 1.6, Math.min(Math.max(Math.abs(e.low), Math.abs(e.high)), Math.abs(margin) * 6 || Infinity), 1e-9) * 1.08;
   const x = (v: number) => Math.max(2, Math.min(width - 2, width / 2 + (v / reach) * (width / 2)));

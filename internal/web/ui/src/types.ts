@@ -21,7 +21,8 @@ export interface Step {
 
 export interface Effect {
   estimate: number; low: number; high: number;
-  unit: string; always: boolean; margin: number;
+  unit: string; always: boolean;
+  margin: number; // where it lies: below zero for what must not fall
 }
 
 export interface MetricVerdict {
@@ -49,9 +50,16 @@ export interface Totals {
   dropped: number; unread: number; labelled: number; predicted: number;
 }
 
+/** Who or what keeps a paused rollout from going on. */
+export interface Hold { kind: "deadline" | "person" | "step"; by?: string; since?: string; until?: string }
+
+/** Labels of predictions that are old enough to be judged. */
+export interface Coverage { predicted: number; labelled: number; wrong: number }
+
 export interface Status {
   name: string; mode: string; phase: Phase; reason?: string; waiting?: string;
   stable: Revision; canary: Revision; attempt: number; step: number;
+  hold?: Hold;
   steps: Step[] | null;
   wanted: { generation: number; canary: number; mirror?: number };
   observed: { level: string; generation: number; canary: number; mirror: number };
@@ -59,6 +67,7 @@ export interface Status {
   workloads: Partial<Record<ArmName, Health>> | null;
   began?: string; stepBegan?: string; deadline?: string; now: string;
   totals: Partial<Record<ArmName, Totals>> | null;
+  labels?: Partial<Record<ArmName, Coverage>>;
   links?: Record<string, string>;
   warnings?: string[];
   falseRollback: number; falsePromotion: number;

@@ -88,6 +88,29 @@ describe("a rollout on its way", () => {
     await page.context().close();
   });
 
+  test("label coverage is of predictions old enough to have one", async () => {
+    const page = await open(browser, server.url);
+    const row = page.locator("tr", { hasText: "Label coverage" });
+    await row.waitFor();
+    for (const cell of await row.locator("td").allTextContents()) assert.match(cell, /^(89|90)(\.\d+)?\s% of [\d,]+$/);
+    await page.context().close();
+  });
+
+  test("the margin is drawn where it lies: below zero for what must not fall, above for what must not rise", async () => {
+    const rising = await serve("-scenario", "rising", "-blocks", "20");
+    for (const [url, side] of [[server.url, "below"], [rising.url, "above"]]) {
+      const page = await open(browser, url);
+      const picture = page.locator("article", { has: page.getByRole("heading", { name: /^confidence/ }) }).locator(".interval").first();
+      const at = (what) => picture.locator(`.${what}`).evaluate((e) => e.getBoundingClientRect()).then((r) => [r.left, r.right]);
+      const [margin] = await at("margin"), [zero] = await at("zero"), [left, right] = await at("beyond");
+      assert.ok(side === "below" ? margin < zero && right <= margin + 1 : margin > zero && left >= margin - 1,
+        `${side}: margin at ${margin}, zero at ${zero}, worse from ${left} to ${right}`);
+      assert.match(await picture.locator(".allowed").textContent(), side === "below" ? /^margin \u22120\.03/ : /^margin \+0\.03/);
+      await page.context().close();
+    }
+    await rising.stop();
+  });
+
   test("the theme can be chosen and is remembered", async () => {
     const page = await open(browser, server.url, { theme: "light" });
     const background = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
@@ -127,6 +150,8 @@ describe("commands", () => {
     await page.getByRole("button", { name: "Pause", exact: true }).click();
     await page.getByText("Held at 5%; analysis goes on.").waitFor();
     await page.getByText("Paused", { exact: true }).first().waitFor();
+    await page.getByText(/^paused by dashboard since \d\d:\d\d:\d\d$/).waitFor();
+    assert.equal(await page.getByRole("button", { name: "Pause", exact: true }).getAttribute("title"), "It is paused already.");
     const { verb, by, revision } = await last();
     assert.deepEqual({ verb, by, revision }, { verb: "pause", by: "dashboard", revision: "c07a9d42" });
     await page.getByRole("button", { name: "Resume", exact: true }).click();

@@ -37,7 +37,7 @@ func main() {
 
 func run() error {
 	listen := flag.String("listen", "127.0.0.1:0", "address")
-	names := flag.String("scenario", "good", "good, wrong, or several with commas; none for no rollout")
+	names := flag.String("scenario", "good", "good, wrong, rising, or several with commas; none for no rollout")
 	blocks := flag.Int("blocks", 0, "blocks that have passed already")
 	every := flag.Duration("every", 0, "real time per block; 0 waits for /test/advance")
 	token := flag.String("token", "", "token to ask for")
@@ -53,9 +53,11 @@ func run() error {
 			scenarios = append(scenarios, webtest.Good())
 		case "wrong":
 			scenarios = append(scenarios, webtest.Wrong())
+		case "rising":
+			scenarios = append(scenarios, webtest.Rising())
 		case "none":
 		default:
-			return fmt.Errorf("scenario %q: want good, wrong or none", name)
+			return fmt.Errorf("scenario %q: want good, wrong, rising or none", name)
 		}
 	}
 	begin := time.Now().Add(-time.Duration(*blocks) * webtest.BlockLength)
