@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -27,9 +28,6 @@ import (
 	"github.com/haldane-dev/haldane/internal/workload/process"
 )
 
-// DefaultAPI is where the API and the dashboard answer unless told otherwise.
-const DefaultAPI = "127.0.0.1:7600"
-
 // local is one rollout on this machine, wired but not running.
 type local struct {
 	options cli.RunOptions
@@ -41,6 +39,7 @@ type local struct {
 	workload *process.Workload
 	engine   *engine.Engine
 	web      *web.Server
+	tails    *tails
 
 	data, api net.Listener
 	links     map[string]string
@@ -48,43 +47,78 @@ type local struct {
 
 // Run carries out the rollout of o in this process and returns how it ended. It
 // returns when the rollout has ended or ctx ends; with o.Hold only when ctx
-// ends. Everything it started has stopped when it returns.
+// ends. A rollout that had ended before is not begun again unless o.Hold or
+// o.Retry asks for it. Everything it started has stopped when it returns.
 func Run(ctx context.Context, o cli.RunOptions) (engine.Outcome, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	gateway.TuneCollector()
 	l := &local{options: o}
-	err := l.open()
-	if err == nil {
+	outcome, over, err := l.open(ctx)
+	if err == nil && !over {
 		err = l.run(ctx)
 	}
 	err = errors.Join(err, l.close())
-	if l.engine == nil {
-		return engine.Outcome{}, err
+	if l.engine != nil {
+		outcome, _ = l.engine.Outcome()
 	}
-	outcome, _ := l.engine.Outcome()
 	return outcome, err
 }
 
-// open takes the addresses and the file, and builds everything on them.
-func (l *local) open() error {
-	o := &l.options
-	m := o.Rollout
-	var err error
-	if l.plan, err = Plan(m); err != nil {
-		return err
+// open takes the addresses and the file, and builds everything on them, unless
+// the rollout is over.
+func (l *local) open(ctx context.Context) (o engine.Outcome, over bool, err error) {
+	if l.plan, err = Plan(l.options.Rollout); err != nil {
+		return o, false, cli.Usage(err)
 	}
 	if err := l.listen(); err != nil {
-		return err
+		return o, false, err
 	}
-	path := cmp.Or(o.State, filepath.Join(o.Dir, ".haldane", m.Metadata.Name+".db"))
+	if err := l.remember(); err != nil {
+		return o, false, err
+	}
+	if o, over := l.found(ctx); over {
+		return o, true, nil
+	}
+	return o, false, l.assemble()
+}
+
+// remember opens the state file.
+func (l *local) remember() error {
+	o := &l.options
+	path := cmp.Or(o.State, filepath.Join(o.Dir, ".haldane", o.Rollout.Metadata.Name+".db"))
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("make the folder of the state file: %w", err)
+		return fmt.Errorf("make the folder of the state file: %w: choose another with --state", err)
 	}
-	if l.store, err = file.Open(path, file.Options{}); err != nil {
-		return err
+	var err error
+	l.store, err = file.Open(path, file.Options{})
+	return err
+}
+
+// found tells what an earlier run left, and whether that is the end.
+func (l *local) found(ctx context.Context) (o engine.Outcome, over bool) {
+	s, version, err := l.store.Load(ctx, l.plan.Name)
+	if err != nil || version == 0 || s.Version > rollout.StateVersion || s.Validate() != nil {
+		return o, false // the engine says what is wrong with it
 	}
+	// What the core makes of the file and the saved state: another version in
+	// the file begins anew.
+	next := rollout.Next(s, rollout.Observation{Now: time.Now(), Plan: l.plan}).State
+	if next.Plan.Canary != s.Plan.Canary || next.Plan.Stable != s.Plan.Stable || next.Attempt != s.Attempt {
+		return o, false
+	}
+	held := s.Phase == rollout.Paused && s.Deadline
+	over = (held || s.Phase.Terminal()) && next.Phase == s.Phase && !l.options.Hold && !l.options.Retry
+	if l.options.Found != nil {
+		l.options.Found(s, over)
+	}
+	return engine.Outcome{Phase: s.Phase, Held: held, Reason: s.Reason}, over
+}
+
+// assemble builds the gateway, the engine and the API.
+func (l *local) assemble() error {
+	o := &l.options
+	m := o.Rollout
 	key, err := l.store.Secret("prediction-ids", 32)
 	if err != nil {
 		return err
@@ -98,12 +132,13 @@ func (l *local) open() error {
 	}
 	recorder := newRecorder(m)
 	if l.gateway, err = newGateway(m, *o, recorder, codec, l.ledger); err != nil {
-		return err
+		return cli.Usage(err) // all that can be wrong with it stands in the file
 	}
 	if err := l.build(recorder); err != nil {
 		return err
 	}
-	l.web, err = web.New(rollouts{string(l.plan.Name), l.engine, l.store}, web.Options{Token: o.Token, Logger: o.Logger})
+	l.tails = &tails{Rollouts: rollouts{string(l.plan.Name), l.engine, l.store}}
+	l.web, err = web.New(l.tails, web.Options{Token: o.Token, Logger: o.Logger})
 	return err
 }
 
@@ -118,11 +153,11 @@ func (l *local) build(recorder *telemetry.Recorder) error {
 		1: endpoint(e.Canary, l.plan.Canary.Hash, o.Dir),
 	}, process.Options{Logger: o.Logger, Output: o.Output})
 	if err != nil {
-		return err
+		return cli.Usage(err)
 	}
 	cohorts, err := Cohorts(m.Spec.Routing.Cohorts, o.Dir)
 	if err != nil {
-		return err
+		return cli.Usage(err)
 	}
 	ledger := l.ledger
 	if !hasOutcome(l.plan.Analysis) {
@@ -145,57 +180,34 @@ func (l *local) build(recorder *telemetry.Recorder) error {
 	return err
 }
 
-// listen takes both addresses, so that one in use is known before anything starts.
-func (l *local) listen() error {
-	o := &l.options
-	api := cmp.Or(o.API, DefaultAPI)
-	if err := web.CheckListen(api, o.Token); err != nil {
-		return err
-	}
-	var err error
-	if l.data, err = net.Listen("tcp", o.Rollout.Spec.Routing.Gateway.Listen); err != nil {
-		return fmt.Errorf("spec.routing.gateway.listen: %w: choose another address, or end what listens there", err)
-	}
-	if l.api, err = net.Listen("tcp", api); err != nil {
-		return fmt.Errorf("the API's address: %w: choose another with --api, or end what listens there", err)
-	}
-	l.links = map[string]string{"gateway": address(l.data), "dashboard": address(l.api)}
-	return nil
-}
-
-// address is what a person on this machine types to reach l.
-func address(l net.Listener) string {
-	host, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		return l.Addr().String()
-	}
-	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return "http://" + net.JoinHostPort(host, port)
-}
-
 // run serves until the rollout has ended, something fails, or ctx ends.
 func (l *local) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	if l.options.Update != nil {
 		updates, cancel := l.engine.Subscribe()
-		watched := make(chan struct{})
+		shown := make(chan struct{})
 		go func() {
-			defer close(watched)
+			defer close(shown)
 			for u := range updates {
 				l.options.Update(u)
 			}
 		}()
-		defer func() { cancel(); <-watched }()
+		defer func() { cancel(); <-shown }()
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	data, api := l.data, l.api
 	l.data, l.api = nil, nil // theirs to close from here on
+	// The API outlives the engine, so that whoever watches sees the end.
+	watched, unwatch := context.WithCancel(context.WithoutCancel(ctx))
 	g.Go(func() error { return l.gateway.Serve(ctx, data) })
-	g.Go(func() error { return l.web.Serve(ctx, api) })
-	g.Go(func() error { return l.engine.Run(ctx) })
+	g.Go(func() error { return l.web.Serve(watched, api) })
+	g.Go(func() error {
+		defer unwatch()
+		err := l.engine.Run(ctx)
+		l.tails.wait(tailWithin)
+		return err
+	})
 	if l.options.Ready != nil {
 		l.options.Ready(cli.Addresses{Gateway: l.links["gateway"], Dashboard: l.links["dashboard"]})
 	}

@@ -5,17 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"os"
-	"path/filepath"
-	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
-	"github.com/haldane-dev/haldane/internal/engine"
-	"github.com/haldane-dev/haldane/internal/rollout"
 )
 
 // The exit codes of the program.
@@ -27,16 +21,14 @@ const (
 	exitHeld       = 4 // at its deadline, undecided
 )
 
-// version is set when a release is built.
-var version = ""
-
-// codeError carries an exit code through cobra. An empty message is not printed.
+// codeError carries an exit code through cobra. Without an error nothing is
+// printed.
 type codeError struct {
 	code int
 	err  error
 }
 
-// Error returns the wrapped message.
+// Error returns the wrapped message, "" if there is none.
 func (e *codeError) Error() string {
 	if e.err == nil {
 		return ""
@@ -47,36 +39,86 @@ func (e *codeError) Error() string {
 // Unwrap returns the cause.
 func (e *codeError) Unwrap() error { return e.err }
 
-func usage(err error) error {
+// Usage marks an error as the fault of the file or the flags, so that the
+// program ends with the exit code for those. Nil stays nil.
+func Usage(err error) error {
 	if err == nil {
 		return nil
 	}
 	return &codeError{exitUsage, err}
 }
 
+const about = `Haldane sends a new version of a model a little of the live traffic, compares it
+with the version it replaces while both serve, promotes it when there is enough
+evidence that it is no worse, and takes it back when there is enough evidence
+that it is.`
+
+const exitCodes = `
+Exit codes: 0 promoted (or done), 3 rolled back, 4 held at the deadline,
+2 bad file or flags, 1 anything else.`
+
 // Main runs one command line and returns the exit code. It returns when the
-// command has ended or ctx ends.
+// command has ended or ctx ends. What goes wrong is one line on errOut that
+// begins with "haldane: "; a bad file gets one for each problem.
 func Main(ctx context.Context, args []string, out, errOut io.Writer, p Program) int {
 	root := &cobra.Command{
 		Use:           "haldane",
 		Short:         "Progressive delivery for machine-learning models",
+		Long:          about,
+		Example:       "  haldane demo\n  haldane run -f rollout.yaml\n  haldane status",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          func(c *cobra.Command, args []string) error { return usage(cobra.NoArgs(c, args)) },
+		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(errOut)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	root.AddCommand(runCommand(p), demoCommand(p), modelCommand(p), validateCommand(), versionCommand())
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return Usage(err) })
+	cobra.EnableCommandSorting = false
+	root.AddGroup(&cobra.Group{ID: groupStart, Title: "Start a rollout:"},
+		&cobra.Group{ID: groupAsk, Title: "Look at one that runs:"},
+		&cobra.Group{ID: groupTell, Title: "Decide about one that runs:"})
+	root.AddCommand(demoCommand(p), runCommand(p), validateCommand(), modelCommand(p))
 	addServerCommands(root)
-	err := root.ExecuteContext(ctx)
+	root.AddCommand(versionCommand())
+	root.InitDefaultCompletionCmd(args...)
+	if c, _, err := root.Find([]string{"completion"}); err == nil {
+		c.RunE = func(*cobra.Command, []string) error {
+			return Usage(errors.New("completion needs a shell: bash, zsh, fish or powershell"))
+		}
+	}
+	markUsage(root)
+	return exitCode(root.ExecuteContext(ctx), errOut)
+}
+
+// The groups of commands in the help text.
+const (
+	groupStart = "start"
+	groupAsk   = "ask"
+	groupTell  = "tell"
+)
+
+// markUsage makes wrong arguments of c and of the commands below it the fault
+// of the command line.
+func markUsage(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error { return Usage(check(c, args)) }
+	}
+	for _, sub := range c.Commands() {
+		markUsage(sub)
+	}
+}
+
+// exitCode tells what went wrong, and returns the code for it.
+func exitCode(err error, errOut io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
-	if text := err.Error(); text != "" {
-		fmt.Fprintln(errOut, "haldane:", text)
+	for line := range strings.Lines(err.Error()) {
+		if line = strings.TrimRight(line, "\n"); line != "" {
+			fmt.Fprintln(errOut, "haldane:", line)
+		}
 	}
 	var c *codeError
 	var bad *v1alpha1.Problems
@@ -87,137 +129,4 @@ func Main(ctx context.Context, args []string, out, errOut io.Writer, p Program) 
 		return exitUsage
 	}
 	return exitFailed
-}
-
-func runCommand(p Program) *cobra.Command {
-	var file, output string
-	o := RunOptions{Token: os.Getenv("HALDANE_TOKEN")}
-	cmd := &cobra.Command{
-		Use: "run -f FILE", Short: "Carry out one rollout on this machine, gateway and dashboard included",
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if file == "" {
-				return usage(errors.New("run needs a rollout: give its file with -f"))
-			}
-			var err error
-			if o.Rollout, err = v1alpha1.LoadFile(file); err != nil {
-				return usage(err)
-			}
-			o.Dir = filepath.Dir(file)
-			o.Logger = slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
-			o.Output = c.ErrOrStderr()
-			progress := newProgress(c.OutOrStdout())
-			if output != "json" {
-				o.Update = progress.update
-				o.Ready = func(a Addresses) {
-					progress.line("gateway %s, dashboard %s", a.Gateway, a.Dashboard)
-				}
-			}
-			outcome, err := p.Run(c.Context(), o)
-			progress.end()
-			if err != nil {
-				return err
-			}
-			if output == "json" {
-				if err := writeJSON(c.OutOrStdout(), outcome); err != nil {
-					return err
-				}
-			}
-			return ended(outcome)
-		},
-	}
-	f := cmd.Flags()
-	f.StringVarP(&file, "file", "f", "", "the rollout file; - reads standard input")
-	f.StringVarP(&output, "output", "o", "", "json prints the ending as JSON and no progress")
-	f.StringVar(&o.State, "state", "", "the state file (default .haldane/NAME.db beside the rollout file)")
-	f.StringVar(&o.API, "api", "", "address of the API and dashboard (default 127.0.0.1:7600)")
-	f.StringVar(&o.Token, "token", o.Token, "token the API asks for; needed beyond loopback (HALDANE_TOKEN)")
-	f.BoolVar(&o.Hold, "hold", false, "keep serving after the end, until interrupted")
-	f.BoolVar(&o.Retry, "retry", false, "run a rolled-back revision again")
-	return cmd
-}
-
-// ended turns an outcome into the exit code.
-func ended(o engine.Outcome) error {
-	switch {
-	case o.Held:
-		return &codeError{exitHeld, nil}
-	case o.Phase == rollout.Promoted:
-		return nil
-	case o.Phase == rollout.RolledBack:
-		return &codeError{exitRolledBack, nil}
-	}
-	return errors.New("stopped before the rollout had ended; run it again to go on")
-}
-
-func demoCommand(p Program) *cobra.Command {
-	o := DemoOptions{}
-	cmd := &cobra.Command{
-		Use: "demo", Short: "Roll out a real model on real data, nothing to install",
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			o.Out = c.OutOrStdout()
-			o.Terminal = isTerminal(o.Out)
-			o.Logger = slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError}))
-			progress := newProgress(o.Out)
-			o.Update = progress.update
-			expected, err := p.Demo(c.Context(), o)
-			progress.end()
-			if err == nil && !expected {
-				err = &codeError{exitFailed, nil}
-			}
-			return err
-		},
-	}
-	cmd.Flags().StringVar(&o.Scenario, "scenario", "good", fmt.Sprintf("one of %v", p.Scenarios))
-	cmd.Flags().StringVar(&o.API, "api", "", "address of the dashboard (default 127.0.0.1:7600, or a free port)")
-	cmd.Flags().BoolVar(&o.Hold, "hold", false, "keep running after the report, to look around")
-	return cmd
-}
-
-func modelCommand(p Program) *cobra.Command {
-	var variant, listen string
-	cmd := &cobra.Command{
-		Use: "model", Short: "Serve one of the demo's models", Hidden: true, Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return p.Model(c.Context(), variant, listen) },
-	}
-	cmd.Flags().StringVar(&variant, "variant", "v1", "which model")
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "address to listen on")
-	return cmd
-}
-
-func validateCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "validate FILE...", Short: "Say what is wrong with rollout files",
-		Args: func(c *cobra.Command, args []string) error { return usage(cobra.MinimumNArgs(1)(c, args)) },
-		RunE: func(c *cobra.Command, args []string) error {
-			var errs []error
-			for _, name := range args {
-				if _, err := v1alpha1.LoadFile(name); err != nil {
-					errs = append(errs, err)
-					continue
-				}
-				fmt.Fprintf(c.OutOrStdout(), "%s: valid\n", name)
-			}
-			return usage(errors.Join(errs...))
-		},
-	}
-}
-
-func versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
-		Run: func(c *cobra.Command, _ []string) {
-			v := version
-			if info, ok := debug.ReadBuildInfo(); v == "" && ok {
-				v = info.Main.Version
-			}
-			fmt.Fprintln(c.OutOrStdout(), "haldane", v)
-		},
-	}
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

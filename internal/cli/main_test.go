@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -43,7 +44,8 @@ func run(t *testing.T, outcome engine.Outcome, failure error, args ...string) (c
 			}
 			return outcome, failure
 		},
-		Demo: func(_ context.Context, o DemoOptions) (bool, error) { return o.Scenario == "good", nil },
+		Demo:      func(_ context.Context, o DemoOptions) (bool, error) { return o.Scenario == "good", nil },
+		Scenarios: []string{"good", "wrong"},
 	})
 	return code, stdout.String(), stderr.String()
 }
@@ -60,13 +62,20 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{"promoted", engine.Outcome{Phase: rollout.Promoted}, nil, []string{"run", "-f", good}, 0, ""},
 		{"rolled back", engine.Outcome{Phase: rollout.RolledBack}, nil, []string{"run", "-f", good}, 3, ""},
-		{"held", engine.Outcome{Phase: rollout.Paused, Held: true}, nil, []string{"run", "-f", good}, 4, ""},
+		{"held", engine.Outcome{Phase: rollout.Paused, Held: true}, nil, []string{"run", "-f", good}, 4, "held at its deadline, undecided. Run it again with --hold"},
 		{"interrupted", engine.Outcome{}, nil, []string{"run", "-f", good}, 1, "run it again to go on"},
 		{"failed", engine.Outcome{}, errors.New("no room"), []string{"run", "-f", good}, 1, "no room"},
 		{"bad file", engine.Outcome{}, nil, []string{"run", "-f", bad}, 2, "spec.ruting: unknown field: did you mean routing?"},
 		{"no file", engine.Outcome{}, nil, []string{"run"}, 2, "-f"},
 		{"missing file", engine.Outcome{}, nil, []string{"run", "-f", good + "x"}, 2, "no such file"},
 		{"unknown flag", engine.Outcome{}, nil, []string{"run", "--wat"}, 2, "--wat"},
+		{"too many words", engine.Outcome{}, nil, []string{"run", "x"}, 2, "x"},
+		{"fault of the file, found late", engine.Outcome{}, Usage(errors.New("spec.x: no")), []string{"run", "-f", good}, 2, "spec.x: no"},
+		{"unknown format", engine.Outcome{}, nil, []string{"run", "-f", good, "-o", "xml"}, 2, "want text or json"},
+		{"unknown level", engine.Outcome{}, nil, []string{"run", "-f", good, "--log-level", "loud"}, 2, "want debug, info, warn or error"},
+		{"unknown scenario", engine.Outcome{}, nil, []string{"demo", "--scenario", "x"}, 2, "want good, wrong"},
+		{"server that is no address", engine.Outcome{}, nil, []string{"get", "--server", "x"}, 2, "http://127.0.0.1:7600"},
+		{"two names", engine.Outcome{}, nil, []string{"get", "a", "b"}, 2, "arg"},
 		{"unknown command", engine.Outcome{}, nil, []string{"rum"}, 2, "rum"},
 		{"validate", engine.Outcome{}, nil, []string{"validate", good}, 0, ""},
 		{"validate bad", engine.Outcome{}, nil, []string{"validate", good, bad}, 2, "spec.ruting"},
@@ -86,9 +95,54 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
+// Every command that fails says so in one line, with no usage and no stack.
+func TestOneLine(t *testing.T) {
+	for _, args := range [][]string{{"run"}, {"rum"}, {"run", "--wat"}, {"watch", "--server", "http://127.0.0.1:1"}, {"completion", "x", "y"}, {"validate"}} {
+		_, out, errOut := run(t, engine.Outcome{}, nil, args...)
+		if out != "" || strings.Count(errOut, "\n") != 1 || !strings.HasPrefix(errOut, "haldane: ") {
+			t.Errorf("%v prints %q and says %q, want one line on standard error alone", args, out, errOut)
+		}
+	}
+}
+
+func TestHelpNamesNoToken(t *testing.T) {
+	t.Setenv(tokenVariable, "hunter2")
+	for _, command := range []string{"run", "status", "promote"} {
+		code, out, _ := run(t, engine.Outcome{}, nil, command, "--help")
+		if code != 0 || strings.Contains(out, "hunter2") || !strings.Contains(out, tokenVariable) {
+			t.Errorf("%s --help: exit %d\n%s", command, code, out)
+		}
+	}
+}
+
 func TestJSONOfRun(t *testing.T) {
-	code, out, _ := run(t, engine.Outcome{Phase: rollout.Promoted, Reason: "r"}, nil, "run", "-o", "json", "-f", write(t, valid))
-	if code != 0 || !strings.Contains(out, `"Phase": "Promoted"`) {
-		t.Errorf("exit %d, printed %s", code, out)
+	code, out, _ := run(t, engine.Outcome{Phase: rollout.RolledBack, Reason: "r"}, nil, "run", "-o", "json", "-f", write(t, valid))
+	want := `{"outcome":{"phase":"RolledBack","held":false,"reason":"r","exitCode":3}}` + "\n"
+	if code != 3 || out != want {
+		t.Errorf("exit %d, printed %s, want %s", code, out, want)
+	}
+}
+
+func TestJSONOfValidate(t *testing.T) {
+	good, bad := write(t, valid), write(t, strings.Replace(valid, "routing", "ruting", 1))
+	code, out, errOut := run(t, engine.Outcome{}, nil, "validate", "-o", "json", good, bad, good+"x")
+	var got []finding
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	if code != 2 || errOut != "" || len(got) != 3 || !got[0].Valid || got[1].Problems[0].Path != "spec.ruting" ||
+		got[1].Problems[0].Line == 0 || !strings.Contains(got[2].Problems[0].Message, "no such file") {
+		t.Errorf("exit %d, says %q, printed %s", code, errOut, out)
+	}
+}
+
+func TestJSONOfVersion(t *testing.T) {
+	_, out, _ := run(t, engine.Outcome{}, nil, "version", "-o", "json")
+	var b build
+	if err := json.Unmarshal([]byte(out), &b); err != nil || b.Version == "" || b.Go == "" {
+		t.Errorf("%v, printed %s", err, out)
+	}
+	if _, out, _ := run(t, engine.Outcome{}, nil, "version"); !strings.HasPrefix(out, "haldane "+b.Version) {
+		t.Errorf("printed %s", out)
 	}
 }

@@ -7,13 +7,15 @@ import (
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
 	"github.com/haldane-dev/haldane/internal/engine"
+	"github.com/haldane-dev/haldane/internal/rollout"
 )
 
 // Program is what the commands set in motion. The package that wires everything
 // together provides it, so that the commands know no adapter.
 type Program struct {
 	// Run carries out one rollout in this process until it has ended, ctx
-	// ends, or, with Hold, only ctx ends.
+	// ends, or, with Hold, only ctx ends. An error made by Usage is the fault
+	// of the file or the flags.
 	Run func(ctx context.Context, o RunOptions) (engine.Outcome, error)
 	// Demo plays one scenario and reports whether it ended as it should.
 	Demo func(ctx context.Context, o DemoOptions) (expected bool, err error)
@@ -33,15 +35,18 @@ type RunOptions struct {
 	Hold    bool                   // keep serving after the end
 	Retry   bool                   // run a rolled-back revision again
 	Logger  *slog.Logger
-	Output  io.Writer           // what the models print
-	Ready   func(Addresses)     // called once, when everything listens
-	Update  func(engine.Update) // called in order, for every status, block and event; must be quick
+	Output  io.Writer // what the models print
+	// Found is called once, before anything is served, if an earlier run left a
+	// state; over says that it had ended and that nothing more will be done.
+	Found  func(s rollout.State, over bool)
+	Ready  func(Addresses)     // called once, when everything listens
+	Update func(engine.Update) // called in order, for every status, block and event; must be quick
 }
 
 // Addresses is where a running rollout answers.
 type Addresses struct {
-	Gateway   string // http://127.0.0.1:8080
-	Dashboard string // http://127.0.0.1:7600
+	Gateway   string `json:"gateway"`   // http://127.0.0.1:8080
+	Dashboard string `json:"dashboard"` // http://127.0.0.1:7600
 }
 
 // DemoOptions is one `haldane demo`.
@@ -50,6 +55,7 @@ type DemoOptions struct {
 	API      string // address of the dashboard; "" is 127.0.0.1:7600, or a free port if that is taken
 	Hold     bool   // keep running after the report, to look around
 	Logger   *slog.Logger
+	Output   io.Writer // what the models print
 	Out      io.Writer // the report
 	Terminal bool      // Out is a terminal: progress may redraw a line
 	// Update draws progress as `haldane run` does.

@@ -4,30 +4,43 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"os/user"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/haldane-dev/haldane/internal/engine"
 	"github.com/haldane-dev/haldane/internal/rollout"
-	"github.com/haldane-dev/haldane/internal/web"
 	"github.com/haldane-dev/haldane/internal/web/client"
 )
 
 // remote is what every command that asks a running rollout shares.
 type remote struct {
-	server, token, output string
+	server, token string
+	output        format
 }
 
-func (r *remote) client() (*client.Client, error) {
-	c, err := client.New(r.server, r.token)
-	return c, usage(err)
+// command adds one command that asks; each has flags of its own.
+func (r *remote) command(use, short, group, json string, do func(*cobra.Command, *client.Client, []string) error) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use + " [NAME]", Short: short, GroupID: group, Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := client.New(orEnv(r.server, serverVariable), orEnv(r.token, tokenVariable))
+			if err != nil {
+				return Usage(err)
+			}
+			return do(cmd, c, args)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&r.server, "server", "", "address of the running haldane (default $HALDANE_SERVER or "+client.DefaultURL+")")
+	f.StringVar(&r.token, "token", "", "its token, where it wants one (default $HALDANE_TOKEN)")
+	r.output.flag(cmd, json)
+	return cmd
 }
 
 // name returns the rollout that is meant: the one named, or the only one.
-func (r *remote) name(ctx context.Context, c *client.Client, args []string) (string, error) {
+func name(ctx context.Context, c *client.Client, args []string) (string, error) {
 	if len(args) > 0 {
 		return args[0], nil
 	}
@@ -35,164 +48,134 @@ func (r *remote) name(ctx context.Context, c *client.Client, args []string) (str
 	if err != nil {
 		return "", err
 	}
-	if len(all) != 1 {
-		return "", usage(fmt.Errorf("there are %d rollouts: name one", len(all)))
+	names := make([]string, len(all))
+	for i, s := range all {
+		names[i] = s.Name
 	}
-	return all[0].Name, nil
+	switch len(all) {
+	case 0:
+		return "", errors.New("there is no rollout yet")
+	case 1:
+		return names[0], nil
+	}
+	return "", Usage(fmt.Errorf("there are %d rollouts: name one of %s", len(all), strings.Join(names, ", ")))
 }
 
 func addServerCommands(root *cobra.Command) {
-	r := &remote{}
-	add := func(use, short string, do func(*cobra.Command, *client.Client, string) error) *cobra.Command {
-		cmd := &cobra.Command{
-			Use: use + " [NAME]", Short: short,
-			Args: func(c *cobra.Command, args []string) error { return usage(cobra.MaximumNArgs(1)(c, args)) },
-			RunE: func(cmd *cobra.Command, args []string) error {
-				c, err := r.client()
-				if err != nil {
-					return err
-				}
-				name, err := r.name(cmd.Context(), c, args)
-				if err != nil {
-					return err
-				}
-				return do(cmd, c, name)
-			},
-		}
-		f := cmd.Flags()
-		f.StringVar(&r.server, "server", os.Getenv("HALDANE_SERVER"), "address of a running haldane (HALDANE_SERVER; default "+client.DefaultURL+")")
-		f.StringVar(&r.token, "token", os.Getenv("HALDANE_TOKEN"), "its token (HALDANE_TOKEN)")
-		f.StringVarP(&r.output, "output", "o", "", "json prints JSON")
-		root.AddCommand(cmd)
-		return cmd
-	}
-	add("get", "List rollouts", r.get)
-	add("status", "Show one rollout and its evidence", r.status)
-	add("watch", "Follow a rollout until it ends", r.watch)
-	add("history", "Show what happened", r.history)
-	for verb, short := range map[rollout.Verb]string{
-		rollout.Promote: "End the current pause, or with --full skip every remaining gate",
-		rollout.Hold:    "Hold the current weight",
-		rollout.Resume:  "End a pause that a person began",
-		rollout.Abort:   "Roll back now",
-		rollout.Retry:   "Run a rolled-back revision again",
+	get := &remote{}
+	root.AddCommand(get.command("get", "List rollouts", groupAsk, "their statuses as JSON", get.get))
+	status := &remote{}
+	root.AddCommand(status.command("status", "Show one rollout and its evidence", groupAsk, "the status as JSON", status.status))
+	watch := &remote{}
+	cmd := watch.command("watch", "Follow a rollout until it ends", groupAsk, "everything that happens as lines of JSON", watch.watch)
+	cmd.Long = "Follows a rollout until it ends, and ends as `haldane run` does.\n" + exitCodes
+	root.AddCommand(cmd)
+	history := &remote{}
+	root.AddCommand(history.command("history", "Show what happened", groupAsk, "the events as JSON", history.history))
+	for _, v := range []struct {
+		verb  rollout.Verb
+		short string
+	}{
+		{rollout.Promote, "End the current pause, or with --full skip every remaining gate"},
+		{rollout.Hold, "Hold the current weight; a failure still takes it back"},
+		{rollout.Resume, "End a pause that a person began"},
+		{rollout.Abort, "Roll back now"},
+		{rollout.Retry, "Run a rolled-back version again"},
 	} {
-		order := rollout.Command{Verb: verb, By: "haldane " + string(verb)}
-		cmd := add(string(verb), short, func(cmd *cobra.Command, c *client.Client, name string) error {
-			return r.submit(cmd, c, name, order)
-		})
-		cmd.Flags().StringVar(&order.Reason, "reason", "", "why, for the event log")
-		if verb == rollout.Promote {
-			cmd.Flags().BoolVar(&order.Full, "full", false, "skip every remaining gate")
-		}
-		run := cmd.RunE
-		cmd.RunE = func(c *cobra.Command, args []string) error { return run(c, args) }
+		root.AddCommand(orderCommand(v.verb, v.short))
 	}
 }
 
-func (r *remote) submit(cmd *cobra.Command, c *client.Client, name string, order rollout.Command) error {
-	order.Reason, _ = cmd.Flags().GetString("reason")
-	if order.Verb == rollout.Promote {
-		order.Full, _ = cmd.Flags().GetBool("full")
+// orderCommand is a verb that changes the rollout.
+func orderCommand(verb rollout.Verb, short string) *cobra.Command {
+	r := &remote{}
+	order := rollout.Command{Verb: verb}
+	cmd := r.command(string(verb), short, groupTell, "the reply as JSON", func(cmd *cobra.Command, c *client.Client, args []string) error {
+		order.By = person()
+		return r.submit(cmd, c, args, order)
+	})
+	cmd.Long = short + ".\nExit code 0: it is done; 1: it is not, and the reason is printed."
+	cmd.Flags().StringVar(&order.Reason, "reason", "", "why, for the history")
+	if verb == rollout.Promote {
+		cmd.Flags().BoolVar(&order.Full, "full", false, "skip every remaining gate")
 	}
-	reply, err := c.Submit(cmd.Context(), name, order)
+	return cmd
+}
+
+// person is who gives an order, for the history.
+func person() string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
+	return "somebody at the command line"
+}
+
+func (r *remote) submit(cmd *cobra.Command, c *client.Client, args []string, order rollout.Command) error {
+	id, err := name(cmd.Context(), c, args)
 	if err != nil {
 		return err
 	}
-	if r.output == "json" {
-		if err := writeJSON(cmd.OutOrStdout(), reply); err != nil {
-			return err
-		}
+	reply, err := c.Submit(cmd.Context(), id, order)
+	if err != nil {
+		return err
+	}
+	if err := printed(cmd, r.output, reply); err != nil {
+		return err
 	}
 	if !reply.Accepted {
 		return errors.New(reply.Message)
 	}
-	if r.output != "json" {
+	if r.output == text {
 		fmt.Fprintln(cmd.OutOrStdout(), reply.Message)
 	}
 	return nil
 }
 
-func (r *remote) get(cmd *cobra.Command, c *client.Client, _ string) error {
-	all, err := c.List(cmd.Context())
+func (r *remote) get(cmd *cobra.Command, c *client.Client, args []string) error {
+	var all []engine.Status
+	var err error
+	if len(args) > 0 {
+		var one engine.Status
+		one, err = c.Status(cmd.Context(), args[0])
+		all = append(all, one)
+	} else {
+		all, err = c.List(cmd.Context())
+	}
 	if err != nil {
 		return err
 	}
-	if r.output == "json" {
+	if r.output == jsons {
 		return writeJSON(cmd.OutOrStdout(), all)
 	}
-	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tPHASE\tSTEP\tWEIGHT\tVERDICT\tSTABLE\tCANARY")
-	for _, s := range all {
-		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%s\t%s\t%s\t%s\n", s.Name, s.Phase, s.Step+1, len(s.Steps), s.Observed.Canary,
-			s.Verdict.Decision, s.Stable.Version, s.Canary.Version)
-	}
-	return w.Flush()
+	return writeList(cmd.OutOrStdout(), all)
 }
 
-func (r *remote) status(cmd *cobra.Command, c *client.Client, name string) error {
-	s, err := c.Status(cmd.Context(), name)
+func (r *remote) status(cmd *cobra.Command, c *client.Client, args []string) error {
+	id, err := name(cmd.Context(), c, args)
 	if err != nil {
 		return err
 	}
-	if r.output == "json" {
+	s, err := c.Status(cmd.Context(), id)
+	if err != nil {
+		return err
+	}
+	if r.output == jsons {
 		return writeJSON(cmd.OutOrStdout(), s)
 	}
-	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "%s: %s → %s, %s, step %d of %d\n", s.Name, s.Stable.Version, s.Canary.Version, s.Phase, s.Step+1, len(s.Steps))
-	fmt.Fprintf(out, "traffic to %s: %s wanted, %s observed\n", s.Canary.Version, s.Wanted.Canary, s.Observed.Canary)
-	for _, text := range append([]string{s.Reason, s.Waiting}, s.Warnings...) {
-		if text != "" {
-			fmt.Fprintln(out, text)
-		}
-	}
-	for _, m := range s.Verdict.Metrics {
-		fmt.Fprintf(out, "  %-12s %-12s %s\n", m.Name, m.Decision, m.Reason)
-	}
-	return nil
+	return writeStatus(cmd.OutOrStdout(), &s)
 }
 
-func (r *remote) history(cmd *cobra.Command, c *client.Client, name string) error {
-	events, err := c.Events(cmd.Context(), name, 1000)
+func (r *remote) history(cmd *cobra.Command, c *client.Client, args []string) error {
+	id, err := name(cmd.Context(), c, args)
 	if err != nil {
 		return err
 	}
-	if r.output == "json" {
+	events, err := c.Events(cmd.Context(), id, 1000)
+	if err != nil {
+		return err
+	}
+	if r.output == jsons {
 		return writeJSON(cmd.OutOrStdout(), events)
 	}
-	for _, e := range events {
-		fmt.Fprintf(cmd.OutOrStdout(), "%s  %-8s %-11s %s\n", e.At.Local().Format("2006-01-02 15:04:05"), e.Revision, e.Kind, e.Message)
-	}
-	return nil
-}
-
-// watch follows the stream and ends, with run's exit codes, when the rollout does.
-func (r *remote) watch(cmd *cobra.Command, c *client.Client, name string) error {
-	ctx, stop := context.WithCancel(cmd.Context())
-	defer stop()
-	p := newProgress(cmd.OutOrStdout())
-	var last *engine.Outcome
-	err := c.Stream(ctx, name, client.StreamOptions{}, func(u web.Update) error {
-		if r.output == "json" {
-			if err := writeJSON(cmd.OutOrStdout(), u); err != nil {
-				return err
-			}
-		} else {
-			p.update(u)
-		}
-		if s := u.Status; s != nil && (s.Phase.Terminal() || heldAtDeadline(s)) {
-			last = &engine.Outcome{Phase: s.Phase, Held: !s.Phase.Terminal()}
-			stop()
-		}
-		return nil
-	})
-	p.end()
-	if last != nil {
-		return ended(*last)
-	}
-	return err
-}
-
-func heldAtDeadline(s *engine.Status) bool {
-	return s.Phase == rollout.Paused && strings.Contains(s.Reason, "deadline")
+	return writeHistory(cmd.OutOrStdout(), events)
 }

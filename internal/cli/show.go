@@ -1,0 +1,149 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/haldane-dev/haldane/internal/engine"
+	"github.com/haldane-dev/haldane/internal/rollout"
+)
+
+// table returns a writer that aligns columns, which tabs separate.
+func table(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 4, 2, ' ', 0) }
+
+// writeList prints one line a rollout.
+func writeList(w io.Writer, all []engine.Status) error {
+	t := table(w)
+	fmt.Fprintln(t, "NAME\tPHASE\tSTEP\tTRAFFIC\tVERDICT\tSTABLE\tCANARY")
+	for _, s := range all {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, s.Phase, stepOf(&s), s.Observed.Canary,
+			orDash(string(s.Verdict.Decision)), s.Stable, s.Canary)
+	}
+	return t.Flush()
+}
+
+// stepOf is the place on the ladder, "-" where there is none.
+func stepOf(s *engine.Status) string {
+	if len(s.Steps) == 0 || s.Phase == rollout.Idle {
+		return "-"
+	}
+	return fmt.Sprintf("%d/%d", min(s.Step+1, len(s.Steps)), len(s.Steps))
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// writeStatus prints everything about one rollout.
+func writeStatus(w io.Writer, s *engine.Status) error {
+	t := table(w)
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...))
+	}
+	row("Rollout", "%s: %s is to replace %s%s", s.Name, s.Canary, s.Stable, attempt(s.Attempt))
+	row("Phase", "%s, step %s", s.Phase, stepOf(s))
+	traffic := fmt.Sprintf("%s to %s", s.Observed.Canary, s.Canary)
+	if s.Observed.Canary != s.Wanted.Canary {
+		traffic += fmt.Sprintf(" (%s wanted)", s.Wanted.Canary)
+	}
+	if s.Observed.Mirror > 0 {
+		traffic += fmt.Sprintf(", %s mirrored", s.Observed.Mirror)
+	}
+	row("Traffic", "%s", traffic)
+	if s.Reason != "" {
+		row("Reason", "%s", s.Reason)
+	}
+	if s.Waiting != "" {
+		row("Waiting", "%s", strings.TrimPrefix(s.Waiting, "Waiting "))
+	}
+	if !s.Deadline.IsZero() {
+		row("Deadline", "%s, in %s", s.Deadline.Local().Format("2006-01-02 15:04:05"), s.Deadline.Sub(s.Now).Round(time.Second))
+	}
+	for _, x := range s.Warnings {
+		row("Warning", "%s", x)
+	}
+	for _, name := range []string{"gateway", "dashboard"} {
+		if at := s.Links[name]; at != "" {
+			row(strings.ToUpper(name[:1])+name[1:], "%s", at)
+		}
+	}
+	writeArms(t, s)
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return writeEvidence(w, s)
+}
+
+func attempt(n int) string {
+	if n < 2 {
+		return ""
+	}
+	return fmt.Sprintf(", attempt %d", n)
+}
+
+// writeArms prints how each version does.
+func writeArms(w io.Writer, s *engine.Status) {
+	for _, arm := range []struct {
+		name     string
+		revision rollout.Revision
+	}{{"stable", s.Stable}, {"canary", s.Canary}} {
+		state := "not running"
+		if h, ok := s.Workloads[arm.name]; ok {
+			switch {
+			case h.Ready:
+				state = "ready"
+			case h.Message != "":
+				state = h.Message
+			}
+		}
+		if t, ok := s.Totals[arm.name]; ok {
+			state += "; " + requests(t)
+		}
+		if l, ok := s.Labels[arm.name]; ok {
+			state += fmt.Sprintf("; labels for %d of %d predictions, %d wrong", l.Labelled, l.Predicted, l.Wrong)
+		}
+		fmt.Fprintf(w, "%s %s\t%s\n", strings.ToUpper(arm.name[:1])+arm.name[1:], arm.revision, state)
+	}
+}
+
+// writeEvidence prints how far each metric is from either bound.
+func writeEvidence(w io.Writer, s *engine.Status) error {
+	all := s.Verdict.Metrics
+	if len(all) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w)
+	t := table(w)
+	fmt.Fprintln(t, "METRIC\tVERDICT\tSTABLE\tCANARY\tNO WORSE\tWORSE\tCOUNTED")
+	for _, m := range all {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d, %d\n", m.Name, m.Decision, measured(m, m.Stable), measured(m, m.Canary),
+			bar(m.LogPromotion, m.PromotionThreshold), bar(m.LogRollback, m.RollbackThreshold), m.StableN, m.CanaryN)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, m := range all {
+		if m.Reason == "" || strings.Contains(s.Waiting+s.Reason, m.Reason) {
+			continue // it stands above
+		}
+		if _, err := fmt.Fprintf(w, "\n%s: %s\n", m.Name, m.Reason); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeHistory prints one line an event.
+func writeHistory(w io.Writer, events []rollout.Event) error {
+	t := table(w)
+	for _, e := range events {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", e.At.Local().Format("2006-01-02 15:04:05"), e.Revision, e.Kind, e.Message)
+	}
+	return t.Flush()
+}
