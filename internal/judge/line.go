@@ -78,8 +78,8 @@ func (d *decoder) line(text []byte) (id string, b Block, err error) {
 			b.Weight /= 100
 			return err
 		case "assigned":
-			b.Assigned = &analysis.Assignment{}
-			return assigned(v, b.Assigned)
+			b.Assigned = make([]analysis.Assignment, 1)
+			return assigned(v, &b.Assigned[0])
 		case "metrics":
 			has.metrics = true
 			return d.measures(v, &b)
@@ -99,8 +99,8 @@ func (d *decoder) line(text []byte) (id string, b Block, err error) {
 	case !has.metrics:
 		err = wrong("metrics", "is missing: write the counts of each metric")
 	}
-	if b.Assigned != nil {
-		b.Assigned.Weight = b.Weight
+	for i := range b.Assigned {
+		b.Assigned[i].Weight = b.Weight
 	}
 	return id, b, err
 }

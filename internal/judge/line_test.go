@@ -34,7 +34,7 @@ func TestLineTakesLessAndMore(t *testing.T) {
 			T: 1500, Metrics: map[string]analysis.Measure{"errors": {Stable: analysis.Counts{N: 1000, K: 2}}}},
 		// Its length and the random decisions, told apart from the requests.
 		`{"rollout":"a","t":30,"seconds":10,"weight":0.5,"assigned":{"stable":995,"canary":5},"metrics":{}}`: {
-			T: 30, Seconds: 10, Weight: .005, Assigned: &analysis.Assignment{Weight: .005, Stable: 995, Canary: 5}, Metrics: map[string]analysis.Measure{}},
+			T: 30, Seconds: 10, Weight: .005, Assigned: []analysis.Assignment{{Weight: .005, Stable: 995, Canary: 5}}, Metrics: map[string]analysis.Measure{}},
 		// No traffic at all.
 		`{"rollout":"a","t":30,"weight":100,"metrics":{"errors":{"stable":{},"canary":{"n":0}}}}`: {
 			T: 30, Weight: 1, Metrics: map[string]analysis.Measure{"errors": {}}},

@@ -11,7 +11,7 @@ type Block struct {
 	T        float64                     // seconds at its end, on any clock that does not go back
 	Seconds  float64                     // its length; 0 if it began where the block before it ended
 	Weight   float64                     // the canary's share of live traffic in [0,1]
-	Assigned *analysis.Assignment        // random decisions, for the traffic check; nil takes the requests of the first error rate
+	Assigned []analysis.Assignment       // random decisions, for the traffic check; nil takes the requests of the first error rate
 	Metrics  map[string]analysis.Measure // by name; only what the rollout compares
 }
 

@@ -134,7 +134,7 @@ func hasPairs(b Block) bool {
 // requests that the error rate was counted over.
 func (r Rules) assigned(b Block) []analysis.Assignment {
 	if b.Assigned != nil {
-		return []analysis.Assignment{*b.Assigned}
+		return b.Assigned
 	}
 	x, ok := b.Metrics[r.split]
 	if !ok || b.Weight <= 0 || b.Weight >= 1 {

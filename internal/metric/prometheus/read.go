@@ -1,0 +1,196 @@
+package prometheus
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/api"
+	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	"github.com/prometheus/common/model"
+
+	"github.com/haldane-dev/haldane/internal/analysis"
+)
+
+// The pieces in which samples are asked for, and how far before the range the
+// values at its beginning are looked for, which is as far as the server itself
+// looks back.
+const (
+	piece    = 10 * time.Minute
+	lookback = 5 * time.Minute
+)
+
+// MaxBlocks bounds how many blocks one range may have.
+const MaxBlocks = 1_000_000
+
+// Options say where counts are and which are wanted.
+type Options struct {
+	Address   string
+	Transport http.RoundTripper // nil for the default
+	Stable    string            // label matchers of each arm's series: `version="v1"`
+	Canary    string
+	Series    map[string]Series // by name of the metric
+	Assigned  string            // counter of random decisions with the label weight; "" if there is none
+	Weight    float64           // the canary's share of traffic, where Assigned is ""
+	From, To  time.Time
+	Block     time.Duration
+}
+
+// Block is what both arms counted over one stretch of time.
+type Block struct {
+	Start, End time.Time
+	Weight     float64
+	Assigned   []analysis.Assignment
+	Metrics    map[string]analysis.Measure
+}
+
+// Read gives the blocks of a range of time to take, in order. The last block
+// ends with the range and may be shorter than the others. A block in which the
+// weight changed has no counts, since it compares nothing. An error of take ends
+// it.
+func Read(ctx context.Context, metrics []analysis.Metric, o Options, take func(Block) error) error {
+	if err := o.check(metrics); err != nil {
+		return err
+	}
+	client, err := api.NewClient(api.Config{Address: o.Address, RoundTripper: o.Transport})
+	if err != nil {
+		return fmt.Errorf("the address of Prometheus: %w", err)
+	}
+	r := &reader{api: v1.NewAPI(client), o: o, weight: o.Weight, sources: sources(metrics, o)}
+	if err := r.fetch(ctx, o.From, lookback); err != nil {
+		return err
+	}
+	for _, s := range r.sources {
+		s.counters.born = s.counters.born || r.found // its arm may come later than the other
+	}
+	for at := o.From; at.Before(o.To); {
+		end := earliest(at.Add(max(piece/o.Block, 1)*o.Block), o.To)
+		if err := r.fetch(ctx, end, end.Sub(at)); err != nil {
+			return err
+		}
+		for at.Before(end) {
+			next := earliest(at.Add(o.Block), end)
+			b, err := r.block(at, next)
+			if err != nil {
+				return err
+			}
+			if err := take(b); err != nil {
+				return err
+			}
+			at = next
+		}
+	}
+	return nil
+}
+
+func (o Options) check(metrics []analysis.Metric) error {
+	switch {
+	case o.Block <= 0:
+		return errors.New("the length of a block must be above 0")
+	case !o.From.Before(o.To):
+		return fmt.Errorf("the range ends at %s, before it begins", o.To.Format(time.RFC3339))
+	case o.To.Sub(o.From)/o.Block > MaxBlocks:
+		return fmt.Errorf("more than %d blocks of %s: shorten the range or lengthen the block", MaxBlocks, o.Block)
+	case o.Stable == o.Canary:
+		return errors.New("the series of both arms are matched alike: say what tells stable's and the canary's apart")
+	case o.Assigned == "" && (o.Weight <= 0 || o.Weight >= 1):
+		return errors.New("which share of the traffic did the canary get? These series do not tell")
+	}
+	for _, m := range metrics {
+		if err := o.Series[m.Name].complete(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func sorted[T cmp.Ordered](s iter.Seq[T]) []T { return slices.Sorted(s) }
+
+// reader is one Read under way.
+type reader struct {
+	api     v1.API
+	o       Options
+	sources []*source
+	found   bool // some series was there before the range
+	weight  float64
+}
+
+// source is one part of one metric of one arm.
+type source struct {
+	metric   analysis.Metric // the zero Metric for random decisions
+	part     string
+	arm      string
+	selector string
+	counters counters
+	waiting  []gain // of blocks still to come, by time
+	layout   *layout
+}
+
+// layout is what the arms of one metric share: edges or bins.
+type layout struct {
+	unit  float64
+	edges []float64
+	bins  []string
+}
+
+func sources(metrics []analysis.Metric, o Options) []*source {
+	var out []*source
+	add := func(m analysis.Metric, part, selector string, l *layout, arms ...string) {
+		for _, arm := range arms {
+			matcher := map[string]string{"stable": o.Stable, "canary": o.Canary}[arm]
+			out = append(out, &source{metric: m, part: part, arm: arm, selector: with(selector, matcher), layout: l})
+		}
+	}
+	for _, m := range metrics {
+		for _, part := range parts(m.Kind) {
+			l := &layout{unit: unit(o.Series[m.Name][part])}
+			if m.Kind == analysis.Pairs {
+				add(m, part, o.Series[m.Name][part], l, "")
+				continue
+			}
+			add(m, part, o.Series[m.Name][part], l, "stable", "canary")
+		}
+	}
+	if o.Assigned != "" {
+		add(analysis.Metric{}, "assigned", o.Assigned, nil, "stable", "canary")
+	}
+	return out
+}
+
+// fetch asks for the samples of every source over the time up to end.
+func (r *reader) fetch(ctx context.Context, end time.Time, over time.Duration) error {
+	from := model.TimeFromUnixNano(r.o.From.UnixNano())
+	for _, s := range r.sources {
+		query := s.selector + "[" + strconv.FormatInt(max(over.Milliseconds(), 1), 10) + "ms]"
+		value, _, _, err := r.api.Query(ctx, query, end)
+		if err != nil {
+			return fmt.Errorf("ask Prometheus for %s: %w", query, err)
+		}
+		m, ok := value.(model.Matrix)
+		if !ok {
+			return fmt.Errorf("ask Prometheus for %s: got a %s, want samples: write a selector of a counter", query, value.Type())
+		}
+		for _, stream := range m {
+			if len(stream.Histograms) > 0 {
+				return fmt.Errorf("%s is a native histogram: name the classic one, which ends in _bucket", s.selector)
+			}
+		}
+		r.found = r.found || len(m) > 0
+		s.waiting = append(s.waiting, s.counters.take(m, from)...)
+		slices.SortStableFunc(s.waiting, func(a, b gain) int { return cmp.Compare(a.at, b.at) })
+	}
+	return nil
+}
