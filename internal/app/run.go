@@ -138,7 +138,11 @@ func (l *local) assemble() error {
 		return err
 	}
 	l.tails = &tails{Rollouts: rollouts{string(l.plan.Name), l.engine, l.store}}
-	l.web, err = web.New(l.tails, web.Options{Token: o.Token, Logger: o.Logger})
+	metrics, err := l.metrics(recorder)
+	if err != nil {
+		return err
+	}
+	l.web, err = web.New(l.tails, web.Options{Token: o.Token, Metrics: metrics, Logger: o.Logger})
 	return err
 }
 

@@ -26,6 +26,8 @@ type Options struct {
 	WriteTimeout time.Duration
 	// Now is the clock that dates commands; nil means time.Now.
 	Now func() time.Time
+	// Metrics answers /metrics, guarded as the API is; nil means there are none.
+	Metrics http.Handler
 	// Logger takes what goes wrong while serving; nil means slog.Default.
 	Logger *slog.Logger
 }
@@ -157,6 +159,11 @@ func (s *Server) Handler(loopback bool) http.Handler {
 	route(root, "/healthz", http.MethodGet, func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
+	if s.options.Metrics != nil {
+		metrics := http.NewServeMux()
+		route(metrics, "/metrics", http.MethodGet, s.options.Metrics.ServeHTTP)
+		root.Handle("/metrics", noForeignPages(s.authorised(loopback, metrics)))
+	}
 	root.HandleFunc("/", s.asset)
 
 	var h http.Handler = root
