@@ -32,6 +32,7 @@ type sender struct {
 	mu         sync.Mutex
 	sent       int
 	failed     int
+	lastError  error
 	versions   map[string]int
 	unanswered int // in a row
 	labels     []label
@@ -97,6 +98,7 @@ func (s *sender) note(a Answer, err error, now time.Time) (gone bool) {
 	}
 	if err != nil {
 		s.failed++
+		s.lastError = err
 	} else if a.PredictionID != "" && a.Truth != "" {
 		s.labels = append(s.labels, label{a.PredictionID, a.Truth, now.Add(labelAfter)})
 	}
@@ -145,7 +147,7 @@ func (s *sender) post(ctx context.Context, c *http.Client, labels []label) {
 	if err == nil {
 		_, _, err = Do(c, r)
 	}
-	if err != nil && ctx.Err() == nil {
+	if err != nil && !errors.Is(err, ErrUnreachable) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		fmt.Fprintf(s.out, "%d labels were not taken: %v\n", len(labels), err)
@@ -165,4 +167,7 @@ func (s *sender) report() {
 		by = append(by, fmt.Sprintf("%d by %s", s.versions[v], v))
 	}
 	fmt.Fprintf(s.out, "%d answered, %d of them with an error; %s\n", s.sent, s.failed, strings.Join(by, ", "))
+	if s.lastError != nil {
+		fmt.Fprintf(s.out, "  the last error: %v\n", s.lastError)
+	}
 }
