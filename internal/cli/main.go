@@ -78,9 +78,11 @@ func Main(ctx context.Context, args []string, out, errOut io.Writer, p Program) 
 	cobra.EnableCommandSorting = false
 	root.AddGroup(&cobra.Group{ID: groupStart, Title: "Start a rollout:"},
 		&cobra.Group{ID: groupAsk, Title: "Look at one that runs:"},
-		&cobra.Group{ID: groupTell, Title: "Decide about one that runs:"})
+		&cobra.Group{ID: groupTell, Title: "Decide about one that runs:"},
+		&cobra.Group{ID: groupOffline, Title: "Before and after, without traffic:"})
 	root.AddCommand(demoCommand(p), runCommand(p), validateCommand(), modelCommand(p))
 	addServerCommands(root)
+	addOfflineCommands(root, p)
 	root.AddCommand(versionCommand())
 	root.InitDefaultCompletionCmd(args...)
 	if c, _, err := root.Find([]string{"completion"}); err == nil {
@@ -97,6 +99,8 @@ const (
 	groupStart = "start"
 	groupAsk   = "ask"
 	groupTell  = "tell"
+
+	groupOffline = "offline"
 )
 
 // markUsage makes wrong arguments of c and of the commands below it the fault

@@ -4,9 +4,11 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"time"
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
 	"github.com/haldane-dev/haldane/internal/engine"
+	"github.com/haldane-dev/haldane/internal/judge"
 	"github.com/haldane-dev/haldane/internal/rollout"
 )
 
@@ -23,6 +25,25 @@ type Program struct {
 	Model func(ctx context.Context, variant, listen string) error
 	// Scenarios are the names Demo knows.
 	Scenarios []string
+	// Plan turns a loaded file into what a rollout runs by.
+	Plan func(m *v1alpha1.ModelRollout) (rollout.Plan, error)
+	// Recorded gives take the blocks that a Prometheus server has of a range of
+	// time, in order. An error made by Usage is the fault of the flags.
+	Recorded func(ctx context.Context, o RecordedOptions, take func(judge.Block) error) error
+}
+
+// RecordedOptions say where a Prometheus server has the counts of a rollout.
+type RecordedOptions struct {
+	Address  string
+	Token    string // sent as bearer, "" for none
+	Plan     rollout.Plan
+	Exporter string                       // whose names the series have; "custom" for Series alone
+	Stable   string                       // label matchers of each arm, "" for the exporter's own
+	Canary   string                       //
+	Series   map[string]map[string]string // selectors by metric and part, beside the exporter's
+	Weight   float64                      // the canary's share of traffic, 0 if the series tell
+	From, To time.Time
+	Block    time.Duration
 }
 
 // RunOptions is one `haldane run`.

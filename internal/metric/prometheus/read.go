@@ -55,7 +55,7 @@ type Block struct {
 // weight changed has no counts, since it compares nothing. An error of take ends
 // it.
 func Read(ctx context.Context, metrics []analysis.Metric, o Options, take func(Block) error) error {
-	if err := o.check(metrics); err != nil {
+	if err := o.Check(metrics); err != nil {
 		return err
 	}
 	client, err := api.NewClient(api.Config{Address: o.Address, RoundTripper: o.Transport})
@@ -89,7 +89,8 @@ func Read(ctx context.Context, metrics []analysis.Metric, o Options, take func(B
 	return nil
 }
 
-func (o Options) check(metrics []analysis.Metric) error {
+// Check reports what is missing or contradictory, before any server is asked.
+func (o Options) Check(metrics []analysis.Metric) error {
 	switch {
 	case o.Block <= 0:
 		return errors.New("the length of a block must be above 0")

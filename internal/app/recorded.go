@@ -1,0 +1,100 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/haldane-dev/haldane/internal/cli"
+	"github.com/haldane-dev/haldane/internal/judge"
+	"github.com/haldane-dev/haldane/internal/metric/prometheus"
+)
+
+// Recorded gives take the blocks that a Prometheus server has of a range of time,
+// in order. What the flags leave out comes from the exporter they name.
+func Recorded(ctx context.Context, o cli.RecordedOptions, take func(judge.Block) error) error {
+	opt := prometheus.Options{
+		Address: o.Address, Stable: o.Stable, Canary: o.Canary, Weight: o.Weight,
+		Series: map[string]prometheus.Series{}, From: o.From, To: o.To, Block: o.Block,
+	}
+	if o.Token != "" {
+		opt.Transport = bearer(o.Token)
+	}
+	preset, err := presetNamed(o.Exporter)
+	if err != nil {
+		return cli.Usage(err)
+	}
+	preset.apply(&opt, o)
+	for name, s := range o.Series {
+		if opt.Series[name] == nil {
+			opt.Series[name] = prometheus.Series{}
+		}
+		for part, selector := range s {
+			opt.Series[name][part] = selector
+		}
+	}
+	if err := opt.Check(o.Plan.Analysis.Metrics); err != nil {
+		return cli.Usage(err)
+	}
+	return prometheus.Read(ctx, o.Plan.Analysis.Metrics, opt, func(b prometheus.Block) error {
+		return take(judge.Block{
+			T: float64(b.End.UnixMilli()) / 1000, Seconds: b.End.Sub(b.Start).Seconds(),
+			Weight: b.Weight, Assigned: b.Assigned, Metrics: b.Metrics,
+		})
+	})
+}
+
+// presetNamed finds a preset by name; "custom" is one that knows nothing.
+func presetNamed(name string) (known, error) {
+	names := []string{"custom"}
+	for _, p := range prometheus.Presets() {
+		if p.Name == name {
+			return known{p}, nil
+		}
+		names = append(names, p.Name)
+	}
+	if name == "custom" {
+		return known{}, nil
+	}
+	return known{}, fmt.Errorf("--exporter is %q: write one of %s", name, strings.Join(names, ", "))
+}
+
+// known is an exporter whose names are known.
+type known struct{ prometheus.Preset }
+
+// apply fills in what the exporter knows by itself.
+func (k known) apply(opt *prometheus.Options, o cli.RecordedOptions) {
+	if k.Arm != "" {
+		own := ""
+		if k.Match != "" {
+			own = fmt.Sprintf(",%s=%q", k.Match, string(o.Plan.Name))
+		}
+		if opt.Stable == "" {
+			opt.Stable = fmt.Sprintf("%s=%q", k.Arm, "stable") + own
+		}
+		if opt.Canary == "" {
+			opt.Canary = fmt.Sprintf("%s=%q", k.Arm, "canary") + own
+		}
+	}
+	if o.Weight == 0 {
+		opt.Assigned = k.Weight
+	}
+	for _, m := range o.Plan.Analysis.Metrics {
+		s := prometheus.Series{}
+		for part, selector := range k.Kinds[m.Kind] {
+			s[part] = selector
+		}
+		opt.Series[m.Name] = s
+	}
+}
+
+// bearer sends a token with every request.
+type bearer string
+
+// RoundTrip implements http.RoundTripper.
+func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+string(b))
+	return http.DefaultTransport.RoundTrip(r)
+}
