@@ -27,6 +27,7 @@ type Config struct {
 	Interval       time.Duration `json:"interval"`             // nominal length of a block
 	SRM            float64       `json:"srm,omitempty"`        // false-alarm probability of the traffic check; 0 turns it off
 	Dispersion     bool          `json:"dispersion,omitempty"` // temper evidence by the dispersion estimated from the baseline
+	PerRequest     bool          `json:"perRequest,omitempty"` // every request of live traffic draws its arm by itself: no sticky cohorts, and the split is done where it is counted
 	Metrics        []Metric      `json:"metrics"`
 }
 
@@ -161,12 +162,15 @@ type MetricVerdict struct {
 	Effect             Effect   `json:"effect"`
 }
 
-// Effect is the estimated difference canary − stable with an interval to draw.
+// Effect is the estimated difference canary − stable with an interval to draw: at
+// a confidence of 95%, and if Always however often it is looked at. Should the
+// difference move in the course of the rollout, the interval's lower end stays
+// under its largest value and the upper end over its smallest.
 type Effect struct {
 	Estimate float64 `json:"estimate"`
 	Low      float64 `json:"low"`
 	High     float64 `json:"high"`
 	Unit     string  `json:"unit"`   // "share", "seconds", "value"
-	Always   bool    `json:"always"` // valid at every look; false means valid at this one look only
-	Margin   float64 `json:"margin"` // the promotion margin at factor 1, in the same unit
+	Always   bool    `json:"always"` // the interval is valid at every look; false means that there is none yet
+	Margin   float64 `json:"margin"` // the promotion margin at factor 1, in the same unit; negative for a decrease
 }

@@ -18,14 +18,17 @@
 //   - a block in which an arm has no counts changes no evidence: counts wait for
 //     the other arm, and are dropped if the traffic share changes meanwhile;
 //   - blocks of the canary's warm-up are history of stable, never evidence;
-//   - Fail is final. Invalid lasts as long as its cause: one block for counts that
-//     cannot be used, until the evidence recedes for a wrong split of traffic;
-//   - state is plain finite data of constant size, and survives JSON bit for bit.
+//   - Fail is final. A metric that has passed at a step stays so at that step,
+//     unless its evidence turns round entirely. Invalid lasts for one block where
+//     counts cannot be used, and for good where traffic was not split as
+//     configured, since such counts remain in the evidence;
+//   - state is plain finite data of constant size, survives JSON bit for bit, and
+//     a newer version goes on from an older one's.
 //
 // Limits of the claim: error rates hold for requests that fail independently, and
 // approximately (through tempering) for bursts. With sticky cohorts users differ
-// lastingly, which these tests do not yet account for. Intervals are for display
-// and valid at one look only.
+// lastingly, which these tests do not yet account for. Intervals are shown, not
+// decided by; each is valid at every look by itself.
 //
 // It is pure: no clock, no randomness, no I/O; equal inputs give equal
 // outputs and inputs are never modified. All functions are safe for concurrent

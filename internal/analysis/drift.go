@@ -44,6 +44,7 @@ type eventState struct {
 	Less     trial    `json:"less"`    // or less often
 	NotMore  trial    `json:"notMore"` // it does not have it more often than the margin
 	NotLess  trial    `json:"notLess"` // nor less often
+	Range    span     `json:"range,omitzero"`
 	Started  bool     `json:"started,omitempty"`
 }
 
@@ -52,7 +53,7 @@ func (d driftState) clone() driftState {
 	for i := range d.Events {
 		e := &d.Events[i]
 		e.More, e.Less = e.More.clone(), e.Less.clone()
-		e.NotMore, e.NotLess = e.NotMore.clone(), e.NotLess.clone()
+		e.NotMore, e.NotLess, e.Range = e.NotMore.clone(), e.NotLess.clone(), e.Range.clone()
 	}
 	return d
 }
@@ -149,7 +150,9 @@ func (e *eventState) bet(m Metric, x stats.Block, at moment) float64 {
 	roll.Factors(less[:], x.Misses(), 1-past)
 	pass.Factors(notMore[:], x, both)
 	pass.Factors(notLess[:], x.Misses(), 1-both)
+	canary := e.Contrast.canary(past)
 	t := e.Contrast.observe(x, eventPrior, at.decay, at.temper)
+	e.Range.advance(stats.Coarse, stats.Share(x.Stable, past), stats.Share(x.Canary, canary), t)
 	e.More.advance(more[:], t, at.schedule, at.due)
 	e.Less.advance(less[:], t, at.schedule, at.due)
 	e.NotMore.advance(notMore[:], t, stats.Once, 0)
@@ -223,14 +226,23 @@ func (d *driftState) summary(m Metric, v view) summary {
 	e := &d.Events[worst]
 	block := stats.Block{Stable: stats.Count(e.Contrast.Stable), Canary: stats.Count(e.Contrast.Canary)}
 	out.stable, out.canary = block.Stable.Share(), block.Canary.Share()
-	ci := stats.Difference(block, stats.Z95)
-	out.effect.Estimate, out.effect.Low, out.effect.High = out.canary-out.stable, ci.Low, ci.High
+	out.effect.Estimate = out.canary - out.stable
+	d.put(&out.effect, worst)
 	out.phrase = fmt.Sprintf("canary answers %s %s against %s", d.label(worst), percent(out.canary), percent(out.stable))
 	pass := stats.Bet{Null: stats.Null{Ratio: 1, Shift: v.stage.factor() * m.Max}, Side: stats.Promotion}
 	p := e.Contrast.Stable.Rate(eventPrior)
 	out.speed = min(pass.Growth(stats.Rates{Stable: p, Canary: p}, v.stable, v.canary),
 		pass.Growth(stats.Rates{Stable: 1 - p, Canary: 1 - p}, v.stable, v.canary))
 	return out
+}
+
+// put writes the interval of one event into an effect. The event was chosen for
+// having moved most, so each of them has to be as sure as if it were.
+func (d *driftState) put(e *Effect, event int) {
+	if r := d.Events[event].Range; r.Started() {
+		i := r.Interval(displayed*d.share(event), -1, 1)
+		e.Low, e.High, e.Always = i.Low, i.High, true
+	}
 }
 
 // label names an event for a person.

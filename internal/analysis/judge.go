@@ -26,6 +26,9 @@ type moment struct {
 	schedule stats.Schedule
 	due      int  // restart slots whose time has come
 	temper   bool // weaken evidence by dispersion
+	// decides is the log evidence at which this metric alone decides for a
+	// rollback, if requests draw their arms one by one; else 0.
+	decides float64
 }
 
 // view is how a summary is looked at.
@@ -64,6 +67,12 @@ func (c *contrast) learn(x stats.Count, prior stats.Prior, decay float64) {
 	c.observe(stats.Block{Stable: x}, prior, decay, false)
 }
 
+// canary returns the canary's rate, leaning on stable's with the weight of half a
+// hit.
+func (c *contrast) canary(stable float64) float64 {
+	return c.Canary.Rate(stats.Prior{N: .5 / stable, K: .5})
+}
+
 // observe remembers a block and returns how its own evidence is to be tempered.
 // The block's own jump is part of the estimate: under bursts that halves the
 // false alarms of a φ from earlier blocks alone.
@@ -71,8 +80,7 @@ func (c *contrast) observe(x stats.Block, prior stats.Prior, decay float64, temp
 	c.Stable.Add(stats.Count(x.Stable), decay)
 	c.Canary.Add(stats.Count(x.Canary), decay)
 	pB := c.Stable.Rate(prior)
-	// The canary's own rate, leaning on stable's with the weight of half a hit.
-	pC := c.Canary.Rate(stats.Prior{N: .5 / pB, K: .5})
+	pC := c.canary(pB)
 	c.Spread.Observe(
 		stats.Stretch{N: x.Stable.N, Sum: x.Stable.K}, stats.Stretch{N: x.Canary.N, Sum: x.Canary.K},
 		pB*(1-pB), pC*(1-pC))
@@ -81,6 +89,33 @@ func (c *contrast) observe(x stats.Block, prior stats.Prior, decay float64, temp
 	}
 	return c.Spread.Temper()
 }
+
+// displayed is the error probability of the intervals shown.
+const displayed = .05
+
+// span is an interval that holds at every look; it begins at its first block.
+type span struct {
+	stats.Sequence
+}
+
+// advance takes one block into the interval.
+func (s *span) advance(bets int, stable, canary stats.Arm, t stats.Temper) {
+	if !s.Started() {
+		s.Sequence = stats.NewSequence(bets)
+	}
+	s.Advance(stable, canary, t)
+}
+
+// put writes the interval, in units of scale and within its bounds, into an effect.
+func (s span) put(e *Effect, low, high, scale float64) {
+	if !s.Started() {
+		return
+	}
+	i := s.Interval(displayed, low, high)
+	e.Low, e.High, e.Always = i.Low*scale, i.High*scale, true
+}
+
+func (s span) clone() span { return span{s.Clone()} }
 
 // trial is one e-process; its components and stakes are set at the first bet.
 type trial struct {
@@ -93,6 +128,16 @@ func (t *trial) advance(factors []float64, temper stats.Temper, s stats.Schedule
 		t.Process = stats.NewProcess(len(factors), s)
 	}
 	t.Advance(factors, temper, s, due)
+}
+
+// raise multiplies the stakes put down so far by e^f.
+func (t *trial) raise(f float64) {
+	if f == 0 {
+		return
+	}
+	for i := range t.Log {
+		t.Log[i] += f
+	}
 }
 
 // logE returns the evidence, 0 before the first bet.

@@ -92,7 +92,7 @@ func TestQuantilesAreNamedFromHistory(t *testing.T) {
 	if now := st.Metrics[0].Latency.Slower[1].Named; now != p99 {
 		t.Errorf("p99 renamed from %v to %v", p99, now)
 	}
-	if e := v.Metrics[0].Effect; e.Unit != "seconds" || e.Always || e.Low > e.Estimate || e.High < e.Estimate || e.Margin <= 0 {
+	if e := v.Metrics[0].Effect; e.Unit != "seconds" || !e.Always || e.Low > e.Estimate || e.High < e.Estimate || e.Margin <= 0 {
 		t.Errorf("effect %+v", e)
 	}
 }

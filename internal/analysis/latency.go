@@ -29,6 +29,7 @@ type slowerState struct {
 	Within    contrast `json:"within"`
 	Rollback  trial    `json:"rollback"`
 	Promotion trial    `json:"promotion"`
+	Range     ladder   `json:"range,omitzero"`
 }
 
 func (l latencyState) clone() latencyState {
@@ -37,6 +38,7 @@ func (l latencyState) clone() latencyState {
 	for i := range l.Slower {
 		l.Slower[i].Rollback = l.Slower[i].Rollback.clone()
 		l.Slower[i].Promotion = l.Slower[i].Promotion.clone()
+		l.Slower[i].Range = l.Slower[i].Range.clone()
 	}
 	for i := range l.Over {
 		l.Over[i] = l.Over[i].clone()
@@ -160,10 +162,12 @@ func (s *slowerState) bet(q slowdown, x pair, past histogram, at moment) float64
 	stats.Bet{Null: stats.Equal, Side: stats.Promotion, Odds: faster.Odds}.
 		Factors(pass, within, s.Within.Stable.Rate(prior))
 
+	reference := stats.Past{N: past.total(), K: past.exceeding(s.Named)}.Rate(prior)
 	t := s.Tolerated.observe(tolerated, prior, at.decay, at.temper)
 	w := s.Within.observe(within, prior, at.decay, at.temper)
 	s.Rollback.advance(roll, t, at.schedule, at.due)
 	s.Promotion.advance(pass, w, stats.Once, 0)
+	s.Range.advance(x, s.Named, reference, t)
 	return math.Max(t.Phi, w.Phi)
 }
 

@@ -60,11 +60,15 @@ func (l *latencyState) slower(i int, q slowdown, v view) summary {
 		promotion: s.Promotion.logE(faster, stats.Once),
 		stable:    qB,
 		canary:    qC,
-		effect:    quantileEffect(hB, hC, q, qC-qB),
+		effect:    Effect{Estimate: qC - qB, Unit: "seconds", Margin: q.longer(qB, 1) - qB},
 		phrase:    "canary " + name + " " + scale(qC, okC) + " against " + scale(qB, okB),
 		tolerated: bound{"up to ", q.longer(qB, q.tolerate), seconds},
 		margin:    bound{"at most ", q.longer(qB, v.stage.factor()), seconds},
 	}
+	if hC.total() <= 0 {
+		out.effect = Effect{Unit: "seconds"}
+	}
+	s.Range.put(&out.effect, s.Named, l.Edges[len(l.Edges)-1])
 	switch {
 	case s.Named <= 0 && hB.total()*min(q.Quantile, 1-q.Quantile) < tailToName:
 		out.waiting = "enough stable requests to know its " + name
@@ -111,34 +115,6 @@ func coarse(edges []float64, edge int, point float64) string {
 	}
 	return fmt.Sprintf(" (the latency edges are coarse here: the margin tested is between %s and %s longer)",
 		percent(max(0, low)), percent(high))
-}
-
-// quantileEffect is the difference of a quantile with a pointwise interval: both
-// ranks are moved by their Wilson intervals, combined as Newcombe does for shares.
-func quantileEffect(hB, hC histogram, q slowdown, d float64) Effect {
-	if hB.total() <= 0 || hC.total() <= 0 {
-		return Effect{Unit: "seconds"}
-	}
-	lowB, highB := hB.around(q.Quantile)
-	lowC, highC := hC.around(q.Quantile)
-	qB, _ := hB.quantile(q.Quantile)
-	qC, _ := hC.quantile(q.Quantile)
-	return Effect{
-		Estimate: d,
-		Low:      d - math.Hypot(qC-lowC, highB-qB),
-		High:     d + math.Hypot(highC-qC, qB-lowB),
-		Unit:     "seconds",
-		Margin:   q.longer(qB, 1) - qB,
-	}
-}
-
-// around returns the values at the ends of the Wilson interval of rank q.
-func (h histogram) around(q float64) (low, high float64) {
-	n := h.total()
-	ci := stats.Wilson(stats.Count{N: n, K: q * n}, stats.Z95)
-	low, _ = h.quantile(ci.Low)
-	high, _ = h.quantile(ci.High)
-	return low, high
 }
 
 // scale writes a latency, marking one beyond the last edge.

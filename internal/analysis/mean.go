@@ -14,6 +14,7 @@ type meanState struct {
 	Spread stats.Dispersion `json:"spread"`
 	Sides  []meanSide       `json:"sides,omitempty"` // one per limit declared
 	Seen   stats.Standard   `json:"seen"`            // of values as they are
+	Range  span             `json:"range,omitzero"`  // on [0,1]
 }
 
 // meanSide is the evidence for one limit.
@@ -28,6 +29,7 @@ func (s meanState) clone() meanState {
 		s.Sides[i].Rollback = s.Sides[i].Rollback.clone()
 		s.Sides[i].Promotion = s.Sides[i].Promotion.clone()
 	}
+	s.Range = s.Range.clone()
 	return s
 }
 
@@ -84,7 +86,7 @@ func (s *meanState) bet(m Metric, x Measure, at moment) float64 {
 		s.Sides = make([]meanSide, len(limits))
 	}
 	stable, canary := m.unit(x.Stable), m.unit(x.Canary)
-	past := s.Stable
+	past, expected := s.Stable, s.canary()
 	s.observe(stable, canary, at.decay)
 	t := stats.Temper{Phi: 1}
 	if at.temper {
@@ -102,11 +104,22 @@ func (s *meanState) bet(m Metric, x Measure, at moment) float64 {
 		s.Sides[i].Rollback.advance(roll[:], t, at.schedule, at.due)
 		s.Sides[i].Promotion.advance(pass[:], t, stats.Once, 0)
 	}
+	s.Range.advance(stats.Fine, stats.Values(stable, past), stats.Values(canary, expected), t)
 	s.Seen.Add(stats.Block{
 		Stable: stats.Count{N: float64(x.Stable.N), K: x.Stable.Sum},
 		Canary: stats.Count{N: float64(x.Canary.N), K: x.Canary.Sum},
 	})
 	return t.Phi
+}
+
+// canary returns what the canary's values are expected to be, leaning on stable's
+// with the weight of ten.
+func (s *meanState) canary() stats.Moments {
+	const weight = 10
+	if s.Stable.N <= weight {
+		return s.Canary.Plus(s.Stable)
+	}
+	return s.Canary.Plus(s.Stable.Times(weight / s.Stable.N))
 }
 
 func (l limit) rollback(tolerate float64) stats.MeanBet {
@@ -126,22 +139,8 @@ func (s *meanState) restage() {
 func (s *meanState) summary(m Metric, v view) summary {
 	seen := s.Seen.Block()
 	stable, canary := seen.Stable.Share(), seen.Canary.Share()
-	r := m.Upper - m.Lower
-	// The interval takes its precision from the trials behind the standardised
-	// means and its variance from what is remembered.
-	sized := func(n float64, x stats.Moments) stats.Moments {
-		if x.N <= 0 {
-			return stats.Moments{}
-		}
-		return x.Times(n / x.N)
-	}
-	out := summary{stable: stable, canary: canary, speed: -1}
-	if s.Seen.Weight > 0 {
-		ci := stats.MeanDifference(sized(seen.Stable.N, s.Stable), sized(seen.Canary.N, s.Canary), stats.Z95)
-		half := (ci.High - ci.Low) / 2 * r
-		out.effect = Effect{Estimate: canary - stable, Low: canary - stable - half, High: canary - stable + half}
-	}
-	out.effect.Unit = "value"
+	out := summary{stable: stable, canary: canary, speed: -1, effect: Effect{Estimate: canary - stable, Unit: "value"}}
+	s.Range.put(&out.effect, -1, 1, m.Upper-m.Lower)
 	out.phrase = "canary mean " + number(canary) + " against " + number(stable)
 	s.evidence(m, v, &out)
 	return out
@@ -161,7 +160,7 @@ func (s *meanState) evidence(m Metric, v view, out *summary) {
 		margin := m.margin().At(out.stable) - out.stable
 		past := s.Stable
 		if l.mirror {
-			margin, past = m.MaxDecrease, past.Mirror()
+			margin, past = -m.MaxDecrease, past.Mirror()
 		}
 		if i == 0 {
 			out.effect.Margin = margin

@@ -15,13 +15,14 @@ type pairsState struct {
 	Promotion trial        `json:"promotion"`
 	Pairs     float64      `json:"pairs"` // all that counted as evidence
 	Disagree  float64      `json:"disagree"`
+	Range     span         `json:"range,omitzero"`
 }
 
 // strictLimit stands for a tolerance of no disagreement at all.
 const strictLimit = 1e-6
 
 func (s pairsState) clone() pairsState {
-	s.Rollback, s.Promotion = s.Rollback.clone(), s.Promotion.clone()
+	s.Rollback, s.Promotion, s.Range = s.Rollback.clone(), s.Promotion.clone(), s.Range.clone()
 	return s
 }
 
@@ -50,6 +51,7 @@ func (s *pairsState) bet(m Metric, x Measure, at moment) float64 {
 	roll, pass := up[:effects.Components()], down[:]
 	m.disagreements(m.Tolerate, stats.Rollback).Factors(roll, c)
 	m.disagreements(at.factor, stats.Promotion).Factors(pass, c)
+	expected := stats.Share(c, s.Past.Rate(stats.RarePrior))
 	s.Past.Add(c, at.decay)
 	p := s.Past.Rate(stats.RarePrior)
 	s.Spread.Observe(stats.Stretch{N: c.N, Sum: c.K}, p*(1-p))
@@ -59,6 +61,7 @@ func (s *pairsState) bet(m Metric, x Measure, at moment) float64 {
 	}
 	s.Rollback.advance(roll, t, at.schedule, at.due)
 	s.Promotion.advance(pass, t, stats.Once, 0)
+	s.Range.advance(stats.Fine, stats.Arm{}, expected, t)
 	s.Pairs += c.N
 	s.Disagree += c.K
 	return t.Phi
@@ -68,21 +71,20 @@ func (s *pairsState) restage() { s.Promotion = trial{} }
 
 func (s *pairsState) summary(m Metric, v view) summary {
 	all := stats.Count{N: s.Pairs, K: s.Disagree}
-	ci := stats.Wilson(all, stats.Z95)
 	out := summary{
 		rollback:  s.Rollback.logE(effects, v.schedule),
 		promotion: s.Promotion.logE(agreements, stats.Once),
 		canary:    all.Share(),
-		effect:    Effect{Estimate: all.Share(), Low: ci.Low, High: ci.High, Unit: "share", Margin: m.Max},
+		effect:    Effect{Estimate: all.Share(), Unit: "share", Margin: m.Max},
 		phrase:    "answers differ in " + percent(all.Share()) + " of pairs",
 		tolerated: bound{"up to ", m.Tolerate * m.Max, percent},
 		margin:    bound{"at most ", v.stage.factor() * m.Max, percent},
 	}
 	if s.Pairs == 0 {
 		out.waiting = "mirrored pairs"
-		out.effect = Effect{Unit: "share", Margin: m.Max}
 		return out
 	}
+	s.Range.put(&out.effect, 0, 1, 1)
 	var growth [3]float64
 	p := s.Past.Rate(stats.RarePrior)
 	m.disagreements(v.stage.factor(), stats.Promotion).Factors(growth[:], stats.Count{N: v.canary, K: v.canary * p})

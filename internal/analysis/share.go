@@ -27,10 +27,12 @@ type shareState struct {
 	Rollback  trial          `json:"rollback"`
 	Promotion trial          `json:"promotion"`
 	Seen      stats.Standard `json:"seen"`
+	Range     span           `json:"range,omitzero"`
+	Raised    float64        `json:"raised,omitempty"` // log evidence that Rollback was given for not overshooting
 }
 
 func (s shareState) clone() shareState {
-	s.Rollback, s.Promotion = s.Rollback.clone(), s.Promotion.clone()
+	s.Rollback, s.Promotion, s.Range = s.Rollback.clone(), s.Promotion.clone(), s.Range.clone()
 	return s
 }
 
@@ -84,13 +86,39 @@ func (s *shareState) wager(p share, x stats.Block, at moment) float64 {
 	var up [8]float64
 	var pass [1]float64
 	roll := up[:p.grid.Components()]
-	p.rollback().Factors(roll, x, s.Contrast.Stable.Rate(p.prior))
+	theta := s.Contrast.Stable.Rate(p.prior)
+	canary := s.Contrast.canary(theta)
+	p.rollback().Factors(roll, x, theta)
 	p.promotion(at.factor).Factors(pass[:], x, stats.Pooled(s.Contrast.Stable, s.Contrast.Canary, p.prior))
 	t := s.Contrast.observe(x, p.prior, at.decay, at.temper)
 	s.Rollback.advance(roll, t, at.schedule, at.due)
+	s.recoup(p, x, theta, t.Phi, at)
 	s.Promotion.advance(pass[:], t, stats.Once, 0)
+	s.Range.advance(stats.Fine, stats.Share(x.Stable, theta), stats.Share(x.Canary, canary), t)
 	s.Seen.Add(x)
 	return t.Phi
+}
+
+// recoup gives the rollback evidence what it would waste beyond the threshold.
+func (s *shareState) recoup(p share, x stats.Block, theta, phi float64, at moment) {
+	if at.decides <= 0 {
+		return
+	}
+	var buf [8]float64
+	slopes := buf[:p.grid.Components()]
+	bet := p.rollback()
+	bet.Slopes(slopes, x, theta)
+	f := stats.Recoup{
+		Threshold: at.decides, Shares: p.grid.Shares, Null: bet.Null, Block: x, Slopes: slopes,
+	}.LogShare(s.Rollback.Process, at.schedule, phi)
+	s.Rollback.raise(f)
+	s.Raised += f
+}
+
+// mistrust takes back what rested on how requests were assigned.
+func (s *shareState) mistrust() {
+	s.Rollback.raise(-s.Raised)
+	s.Raised = 0
 }
 
 func (s *shareState) restage() { s.Promotion = trial{} }
@@ -109,25 +137,20 @@ func (s *shareState) summary(m Metric, v view) summary {
 func (s *shareState) shareSummary(p share, v view) summary {
 	seen := s.Seen.Block()
 	stable, canary := seen.Stable.Share(), seen.Canary.Share()
-	ci := stats.Difference(seen, stats.Z95)
-	if s.Seen.Weight <= 0 {
-		ci = stats.Interval{}
-	}
 	now := s.Contrast.Stable.Rate(p.prior)
 	at := p.margin.Scale(v.stage.factor())
-	return summary{
+	out := summary{
 		rollback:  s.Rollback.logE(p.grid, v.schedule),
 		promotion: s.Promotion.logE(passing, stats.Once),
 		stable:    stable,
 		canary:    canary,
-		effect: Effect{
-			Estimate: canary - stable, Low: ci.Low, High: ci.High, Unit: "share",
-			Margin: p.margin.At(stable) - stable,
-		},
+		effect:    Effect{Estimate: canary - stable, Unit: "share", Margin: p.margin.At(stable) - stable},
 		speed:     p.promotion(v.stage.factor()).Growth(stats.Rates{Stable: now, Canary: now}, v.stable, v.canary),
 		tolerated: bound{"up to ", p.margin.Scale(p.tolerate).At(stable), percent},
 		margin:    bound{"at most ", at.At(stable), percent},
 	}
+	s.Range.put(&out.effect, -1, 1, 1)
+	return out
 }
 
 // count converts trials and hits.

@@ -1,13 +1,18 @@
 package analysis
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/haldane-dev/haldane/internal/stats"
 )
 
 // stateVersion is the format of State written by this build.
-const stateVersion = 1
+//
+//	1: as first released
+//	2: intervals, passes that stay, a wrong split that stays wrong
+const stateVersion = 2
 
 // State is all that Step remembers. Its size depends on the configuration and on
 // the number of edges and classes, not on the number of blocks. It holds only
@@ -25,12 +30,30 @@ type State struct {
 	Verdict     Verdict       `json:"verdict"`           // after the newest block
 }
 
+// UnmarshalJSON reads a state of this format or an older one. What an older one
+// does not hold begins at the next block: intervals, the passes of the step under
+// way. A newer format is refused, because judging by half of a state would break
+// the error rates.
+func (s *State) UnmarshalJSON(raw []byte) error {
+	type plain State
+	var p plain
+	if err := json.Unmarshal(raw, &p); err != nil {
+		return fmt.Errorf("read the evidence: %w", err)
+	}
+	if p.Version > stateVersion {
+		return fmt.Errorf("read the evidence: it is of format %d and this version of Haldane knows formats up to %d: run a newer one", p.Version, stateVersion)
+	}
+	*s = State(p)
+	return nil
+}
+
 // trafficState is the check that traffic was split as configured.
 type trafficState struct {
 	Check    stats.Traffic `json:"check"`
-	Total    float64       `json:"total"`    // random decisions so far
-	Canary   float64       `json:"canary"`   // of which went to the canary
-	Expected float64       `json:"expected"` // and how many should have
+	Total    float64       `json:"total"`           // random decisions so far
+	Canary   float64       `json:"canary"`          // of which went to the canary
+	Expected float64       `json:"expected"`        // and how many should have
+	Wrong    bool          `json:"wrong,omitempty"` // the split was once shown not to be as configured
 }
 
 // metricState is one metric's evidence. One of the pointers is set, by kind.
@@ -43,6 +66,7 @@ type metricState struct {
 	CanaryN int64    `json:"canaryN"`
 	Phi     float64  `json:"phi"`               // dispersion by which the newest block was tempered
 	Invalid string   `json:"invalid,omitempty"` // what was wrong with the newest block's counts
+	Passed  bool     `json:"passed"`            // shown to be within the margin at this step
 
 	Share   *shareState   `json:"share,omitempty"`
 	Latency *latencyState `json:"latency,omitempty"`

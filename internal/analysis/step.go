@@ -30,6 +30,10 @@ func Step(cfg Config, s State, x Sample) (State, Verdict) {
 		return next, next.Verdict
 	}
 	next.Traffic.observe(x.Assigned)
+	if cfg.wronglySplit(next.Traffic) && !next.Traffic.Wrong {
+		next.Traffic.Wrong = true
+		next.mistrust()
+	}
 	next.sawCanary(cfg, x)
 	b := block{
 		sample:   x,
@@ -39,13 +43,17 @@ func Step(cfg Config, s State, x Sample) (State, Verdict) {
 		schedule: cfg.schedule(),
 		temper:   cfg.Dispersion,
 	}
+	shares := cfg.shares()
 	for i, m := range cfg.Metrics {
 		if restage {
 			next.Metrics[i].restage(m)
 		}
+		if cfg.PerRequest && !next.Traffic.Wrong {
+			b.decides = threshold(cfg.level()) - math.Log(shares[i])
+		}
 		next.Metrics[i].take(m, b)
 	}
-	next.Verdict = cfg.judge(next, x)
+	next.Verdict = cfg.judge(&next, x)
 	return next, next.Verdict
 }
 
@@ -61,6 +69,27 @@ func (s *State) sawCanary(cfg Config, x Sample) {
 		s.FirstCanary = start
 	}
 	s.Warm = s.FirstCanary != 0 && start >= s.FirstCanary+int64(cfg.Warmup)
+}
+
+// wronglySplit reports whether the traffic check has found the split not to be as
+// configured.
+func (c Config) wronglySplit(t trafficState) bool {
+	return c.SRM > 0 && t.Check.LogE() >= threshold(c.SRM)
+}
+
+// mistrust takes back the evidence that rested on requests having been assigned
+// as configured.
+func (s *State) mistrust() {
+	for i := range s.Metrics {
+		if p := s.Metrics[i].Share; p != nil {
+			p.mistrust()
+		}
+		if l := s.Metrics[i].Latency; l != nil {
+			for j := range l.Over {
+				l.Over[j].mistrust()
+			}
+		}
+	}
 }
 
 // warmsFor returns the seconds until the canary's warm-up ends.
@@ -108,10 +137,12 @@ type block struct {
 	warming  bool  // the canary is not warm, or has had no traffic: history, not evidence
 	schedule stats.Schedule
 	temper   bool
+	decides  float64 // see moment
 }
 
 // restage forgets promotion evidence.
 func (s *metricState) restage(m Metric) {
+	s.Passed = false
 	if j := s.judge(m); j != nil {
 		j.restage()
 	}
@@ -202,6 +233,7 @@ func (s *metricState) bet(m Metric, j judge, p pending, b block) {
 		schedule: b.schedule,
 		due:      slots(s.Since, b.start),
 		temper:   b.temper,
+		decides:  b.decides,
 	})
 	stable, canary := p.Measure.Stable.trials(), p.Measure.Canary.trials()
 	if m.Kind == Pairs {

@@ -8,8 +8,8 @@ import (
 )
 
 // judge turns the evidence into one decision: Fail over Invalid over Inconclusive
-// over Pass.
-func (c Config) judge(s State, x Sample) Verdict {
+// over Pass. It notes in s which metrics have passed.
+func (c Config) judge(s *State, x Sample) Verdict {
 	j := judgement{
 		cfg:      c,
 		stage:    x.Stage,
@@ -30,7 +30,7 @@ func (c Config) judge(s State, x Sample) Verdict {
 	switch {
 	case len(claims) > 0 && stats.Family(claims) >= j.alpha:
 		j.fail(claims)
-	case c.SRM > 0 && s.Traffic.Check.LogE() >= threshold(c.SRM):
+	case s.Traffic.Wrong:
 		j.out.Decision = Invalid
 		j.out.Reason = s.Traffic.sentence()
 	case j.invalid():
@@ -78,10 +78,13 @@ func (j *judgement) metric(i int, share float64) (MetricVerdict, float64) {
 	if sum.speed > 0 {
 		eta = math.Max(0, j.beta-sum.promotion) * math.Max(1, s.Phi) / sum.speed
 	}
+	// A bound once reached stays reached: that it ever is has a probability of β at
+	// the margin. Evidence that has turned round entirely is believed all the same.
+	s.Passed = s.CanaryN > 0 && (sum.promotion >= j.beta || s.Passed && sum.promotion >= 0)
 	switch {
 	case s.Invalid != "":
 		out.Decision, out.Reason = Invalid, m.Name+" cannot be judged: "+s.Invalid
-	case sum.promotion >= j.beta && s.CanaryN > 0:
+	case s.Passed:
 		out.Decision = Pass
 		out.Reason = sum.phrase + ", shown to be " + sum.margin.String() + sum.note + after(m, s)
 	default:

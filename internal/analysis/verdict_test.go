@@ -195,6 +195,61 @@ func TestWrongSplitIsInvalid(t *testing.T) {
 	}
 }
 
+// TestAWrongSplitStaysWrong: what was counted meanwhile remains in the evidence,
+// so a split put right again does not make the comparison trustworthy.
+func TestAWrongSplitStaysWrong(t *testing.T) {
+	cfg := judged(defaultErrors)
+	x := at(0, counts(800, 8, 200, 2))
+	x.Assigned = []Assignment{{Weight: .05, Stable: 800, Canary: 200}}
+	st, _ := Step(cfg, State{}, x)
+	var v Verdict
+	for i := int64(1); i < 100; i++ {
+		x := at(i, counts(14250, 142, 750, 7))
+		x.Assigned = []Assignment{{Weight: .05, Stable: 14250, Canary: 750}}
+		st, v = Step(cfg, st, x)
+	}
+	if cfg.wronglySplit(st.Traffic) {
+		t.Fatal("the evidence has not receded; the test shows nothing")
+	}
+	if v.Decision != Invalid || v.Metrics[0].Decision != Pass {
+		t.Errorf("%s, errors by themselves %s: want Invalid and Pass", v.Decision, v.Metrics[0].Decision)
+	}
+}
+
+// TestAPassStays: within a step, until the evidence has turned round entirely.
+func TestAPassStays(t *testing.T) {
+	cfg := plain(judged(Metric{Kind: ErrorRate, MaxIncrease: .005, Tolerate: 1}))
+	st, v := State{}, Verdict{}
+	i := int64(0)
+	step := func(canary int64) {
+		st, v = Step(cfg, st, at(i, counts(14250, 142, 750, canary)))
+		i++
+	}
+	for v.Decision != Pass {
+		if step(7); i > 100 {
+			t.Fatal("equal arms do not pass")
+		}
+	}
+	for v.Metrics[0].LogPromotion > 1 {
+		step(12)
+		if v.Metrics[0].LogPromotion > 0 && v.Decision != Pass {
+			t.Fatalf("%s at evidence %v after a pass at this step", v.Decision, v.Metrics[0].LogPromotion)
+		}
+	}
+	for v.Metrics[0].LogPromotion >= 0 {
+		step(12)
+	}
+	if v.Decision != Inconclusive {
+		t.Errorf("%s once the evidence says the opposite", v.Decision)
+	}
+	for v.Metrics[0].LogPromotion < 2 {
+		step(7)
+	}
+	if v.Decision != Inconclusive {
+		t.Errorf("%s at evidence %v: a pass that was lost has to be shown again", v.Decision, v.Metrics[0].LogPromotion)
+	}
+}
+
 func TestUnusableCountsAreInvalid(t *testing.T) {
 	edges := []float64{.1, .2}
 	hist := func(n ...int64) Counts { return Counts{Counts: n} }

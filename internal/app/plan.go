@@ -25,6 +25,7 @@ func Plan(m *v1alpha1.ModelRollout) (rollout.Plan, error) {
 	if err != nil {
 		return rollout.Plan{}, err
 	}
+	cfg.PerRequest = m.Spec.Routing.StickyBy == nil
 	return rollout.Plan{
 		Name:        rollout.ID(m.Metadata.Name),
 		Stable:      revision(e.Stable),

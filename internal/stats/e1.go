@@ -96,7 +96,7 @@ func armFactor(c Count, theta, q float64) float64 {
 		return 0
 	}
 	d := theta - q
-	return c.K*math.Log1p(d/q) + (c.N-c.K)*math.Log1p(-d/(1-q))
+	return c.K*log1p(d/q) + (c.N-c.K)*log1p(-d/(1-q))
 }
 
 // atOdds returns the probability whose odds are r times those of p.

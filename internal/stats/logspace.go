@@ -50,3 +50,12 @@ func Log(x float64) float64 {
 	}
 	return math.Log(x)
 }
+
+// log1p returns ln(1+z) to about fourteen digits, in a fraction of the time of
+// math.Log1p.
+func log1p(z float64) float64 {
+	if math.Abs(z) > .01 {
+		return math.Log(1 + z)
+	}
+	return z * (1 - z*(1./2-z*(1./3-z*(1./4-z*(1./5-z*(1./6-z*(1./7)))))))
+}

@@ -21,3 +21,14 @@ func TestLogSpace(t *testing.T) {
 		}
 	}
 }
+
+func TestLog1p(t *testing.T) {
+	for _, size := range []float64{1e-300, 1e-17, 1e-9, 1e-4, 9.99e-4, .001, .1, .24, .26, .75, 1 - 1e-12} {
+		for _, z := range []float64{size, -size} {
+			if got, want := log1p(z), math.Log1p(z); math.Abs(got-want) > 3e-14*math.Abs(want) {
+				t.Errorf("log1p(%v) = %v, want %v", z, got, want)
+			}
+		}
+	}
+	near(t, "log1p(1e15)", log1p(1e15), math.Log1p(1e15), 1e-15)
+}

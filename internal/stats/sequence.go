@@ -4,8 +4,8 @@ import "math"
 
 // Fine and Coarse are numbers of bets that a Sequence may be spread over.
 const (
-	Fine   = 8 // intervals within a tenth of the narrowest possible at any time
-	Coarse = 4 // within two fifths, in half the memory
+	Fine   = 6 // intervals within a sixth of the narrowest possible at any time
+	Coarse = 4 // within two fifths, in less memory
 )
 
 // The bets of a Sequence aim at effects from widest down to about narrowest
@@ -87,7 +87,7 @@ func (a Arm) least(sign float64) float64 {
 // bound of it.
 func (a Arm) gain(f float64) float64 {
 	if !a.moments {
-		return a.hits*math.Log1p(f*(1-a.mean)) + (a.n-a.hits)*math.Log1p(-f*a.mean)
+		return a.hits*log1p(f*(1-a.mean)) + (a.n-a.hits)*log1p(-f*a.mean)
 	}
 	return f*a.sum - bend(math.Abs(f)*a.least(f))*f*f*a.square
 }
@@ -98,7 +98,7 @@ func bend(reach float64) float64 {
 	if reach < 1e-3 {
 		return .5 + reach/2 // over the series ½ + r/3 + r²/4 + …, which cancels badly
 	}
-	return -(math.Log1p(-reach) + reach) / (reach * reach)
+	return -(log1p(-reach) + reach) / (reach * reach)
 }
 
 // NewSequence returns a Sequence that has seen nothing, spread over Fine or

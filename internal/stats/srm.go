@@ -34,6 +34,6 @@ func (t Traffic) LogE() float64 { return LogMean(t.Log[:]...) }
 // tilted is the log-likelihood ratio of odds w/(1−w)·e^tilt to odds w/(1−w).
 func tilted(w, tilt, stable, canary float64) float64 {
 	// Shares: w·e^t/(1+w(e^t−1)) and (1−w)/(1+w(e^t−1)).
-	norm := math.Log1p(w * math.Expm1(tilt))
+	norm := log1p(w * math.Expm1(tilt))
 	return canary*(tilt-norm) - stable*norm
 }
