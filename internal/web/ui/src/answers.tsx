@@ -67,7 +67,8 @@ const fields: [keyof Totals, string][] = [
 ];
 
 export function Counts(props: { status: Status }) {
-  const { totals, workloads, labels } = props.status;
+  const { totals, workloads, labels, phase } = props.status;
+  const terminal = phase === "Promoted" || phase === "RolledBack";
   const of = (arm: ArmName) => totals?.[arm];
   const coverage = (arm: ArmName) => {
     const c = labels?.[arm];
@@ -76,8 +77,9 @@ export function Counts(props: { status: Status }) {
   const health = (arm: ArmName) => {
     const h = workloads?.[arm];
     if (!h) return "–";
-    const state = h.failed ? "✕ failed" : h.ready ? "✓ ready" : "… starting";
-    return `${state}${h.restarts ? `, ${h.restarts} restarts` : ""}${h.message ? `: ${h.message}` : ""}`;
+    const off = terminal && !h.ready && !h.failed && !h.revision; // it was ended on purpose
+    const state = h.failed ? "✕ failed" : h.ready ? "✓ ready" : off ? "○ not running" : "… starting";
+    return `${state}${h.restarts ? `, ${h.restarts} restarts` : ""}${h.message && !off ? `: ${h.message}` : ""}`;
   };
   return (
     <section class="panel" aria-labelledby="counts-title">

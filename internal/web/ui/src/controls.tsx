@@ -83,7 +83,7 @@ export function Controls(props: { status: Status; connected: boolean }) {
         id: commandID(), verb: a.verb, by: "dashboard", revision: s.canary.hash,
         ...(a.full ? { full: true } : {}), ...(a.verb === "promote" ? { step: s.step } : {}), ...(reason ? { reason } : {}),
       });
-      say({ text: sentence(reply.message), tone: reply.accepted ? "good" : "bad" });
+      say({ text: sentence(reply.message, s.stable.version, s.canary.version), tone: reply.accepted ? "good" : "bad" });
     } catch (e) {
       say({ text: sentence(e instanceof Error ? e.message : String(e)), tone: "bad" });
     } finally {

@@ -205,7 +205,9 @@ function Reading(props: { status: Status; metrics: number }) {
 
 export function Evidence(props: { status: Status; blocks: Block[] }) {
   const { verdict } = props.status;
-  const metrics = verdict.metrics ?? [];
+  const guilty = (m: MetricVerdict) => verdict.culprits?.includes(m.name) ?? false;
+  const all = verdict.metrics ?? [];
+  const metrics = [...all.filter(guilty), ...all.filter((m) => !guilty(m))]; // what ended it is looked for first
   const w = verdictWords[verdict.decision];
   return (
     <section class="panel evidence" aria-labelledby="evidence-title">
@@ -224,7 +226,7 @@ export function Evidence(props: { status: Status; blocks: Block[] }) {
       {metrics.length > 0 ? (
         <div class="multiples">
           {metrics.map((m) => (
-            <Metric key={m.name} metric={m} blocks={props.blocks} culprit={verdict.culprits?.includes(m.name) ?? false} />
+            <Metric key={m.name} metric={m} blocks={props.blocks} culprit={guilty(m)} />
           ))}
           <Reading status={props.status} metrics={metrics.length} />
         </div>

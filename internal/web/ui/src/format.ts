@@ -98,9 +98,11 @@ export function nanoseconds(n: number): string {
   return duration(n / 1e9);
 }
 
-export function sentence(text: string | undefined): string {
+/** A sentence for a person. Names that it may begin with, of versions and people, stay as they are. */
+export function sentence(text: string | undefined, ...names: (string | undefined)[]): string {
   const s = (text ?? "").trim();
   if (s === "") return "";
-  const first = /^[a-z]+(?=[\s,:.]|$)/.test(s) ? s.charAt(0).toUpperCase() : s.charAt(0); // "v2 is ready" stays as it is
+  const word = /^[a-z]+(?=[\s,:.]|$)/.exec(s)?.[0]; // "v2 is ready" begins with no word
+  const first = word && !names.includes(word) ? s.charAt(0).toUpperCase() : s.charAt(0);
   return first + s.slice(1) + (/[.!?…]$/.test(s) ? "" : ".");
 }

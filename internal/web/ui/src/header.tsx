@@ -96,6 +96,7 @@ export function Masthead(props: { status: Status; connected: boolean }) {
   const until = terminal ? ended(s) : Math.max(now, Date.parse(s.now));
   const began = s.began ? Date.parse(s.began) : NaN;
   const left = s.deadline && !terminal ? Date.parse(s.deadline) - until : NaN;
+  const versions = [s.stable.version, s.canary.version];
   const steps = s.steps?.length ?? 0;
   const inLadder = s.phase === "Progressing" || s.phase === "Paused" || s.phase === "Promoting";
   return (
@@ -117,7 +118,7 @@ export function Masthead(props: { status: Status; connected: boolean }) {
         </p>
       </div>
       <div class="waiting">
-        <p>{s.waiting ? <b>{sentence(s.waiting)} </b> : null}{s.reason ? sentence(s.reason) : null}</p>
+        <p>{s.waiting ? <b>{sentence(s.waiting, ...versions)} </b> : null}{s.reason ? sentence(s.reason, ...versions) : null}</p>
         <p class="times">
           {Number.isFinite(began) && <span>{terminal ? "took" : "running for"} {duration((until - began) / 1000)}</span>}
           {Number.isFinite(left) && <span>{left > 0 ? `deadline in ${duration(left / 1000)}` : "deadline passed"}</span>}

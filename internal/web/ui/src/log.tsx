@@ -20,7 +20,7 @@ const glyphs: Record<string, { glyph: string; tone: string; word: string }> = {
   Retry: { glyph: "↻", tone: "", word: "Retry" },
 };
 
-export function Log(props: { events: Happening[] }) {
+export function Log(props: { events: Happening[]; stable: string }) {
   return (
     <section class="panel log" aria-labelledby="log-title">
       <header class="panel-head"><h2 id="log-title">Log</h2></header>
@@ -33,7 +33,7 @@ export function Log(props: { events: Happening[] }) {
                 <li key={e.id}>
                   <time dateTime={e.at}>{time(e.at)}</time>
                   <span class={`kind ${g.tone}`}><span aria-hidden="true">{g.glyph}</span> {g.word}</span>
-                  <span class="message">{sentence(e.message)}{e.by ? <small> by {e.by}</small> : null}</span>
+                  <span class="message">{sentence(e.message, e.revision, props.stable, e.by)}{e.by ? <small> by {e.by}</small> : null}</span>
                 </li>
               );
             })}

@@ -37,7 +37,7 @@ function Rollout(props: { status: Status; link: Link }) {
       <div class="thirds">
         <Answers blocks={blocks} />
         <Counts status={status} />
-        <Log events={store.events} />
+        <Log events={store.events} stable={status.stable.version} />
       </div>
     </>
   );

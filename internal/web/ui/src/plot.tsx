@@ -124,10 +124,10 @@ export function drawMarks(u: uPlot, marks: Mark[], c: Colours, label: boolean): 
   ctx.font = `${11 * ratio}px ${c.font}`;
   ctx.textAlign = "left";
   ctx.textBaseline = "bottom";
-  let free = -Infinity;
-  for (const m of marks) {
-    const x = Math.round(u.valToPos(m.at, "x", true));
-    if (x < u.bbox.left - 1 || x > u.bbox.left + u.bbox.width + 1) continue;
+  const seen = marks.map((m) => ({ ...m, x: Math.round(u.valToPos(m.at, "x", true)) }))
+    .filter((m) => m.x >= u.bbox.left - 1 && m.x <= u.bbox.left + u.bbox.width + 1);
+  for (const [i, m] of seen.entries()) {
+    const x = m.x;
     ctx.globalAlpha = 0.55;
     ctx.setLineDash([2 * ratio, 3 * ratio]);
     ctx.beginPath();
@@ -135,11 +135,9 @@ export function drawMarks(u: uPlot, marks: Mark[], c: Colours, label: boolean): 
     ctx.lineTo(x, u.bbox.top + u.bbox.height);
     ctx.stroke();
     ctx.globalAlpha = 1;
-    const wide = ctx.measureText(m.text).width;
-    if (label && x > free) {
-      ctx.fillText(m.text, x, u.bbox.top - 4 * ratio);
-      free = x + wide + 6 * ratio;
-    }
+    // Of weights that followed each other too quickly to be told, the last is.
+    const room = (seen[i + 1]?.x ?? Infinity) - x;
+    if (label && ctx.measureText(m.text).width + 6 * ratio < room) ctx.fillText(m.text, x, u.bbox.top - 4 * ratio);
   }
   ctx.restore();
 }
@@ -151,11 +149,13 @@ export function drawEnds(u: uPlot, labels: EndLabel[], c: Colours): void {
   const { ctx } = u;
   const ratio = devicePixelRatio;
   const height = 14 * ratio;
-  const placed = labels.map((l) => ({ ...l, at: u.valToPos(l.y, "y", true) })).sort((a, b) => a.at - b.at);
+  const low = u.bbox.top + 6 * ratio, high = u.bbox.top + u.bbox.height - 4 * ratio;
+  const within = (at: number) => Math.min(Math.max(at, low), high);
+  const placed = labels.map((l) => ({ ...l, at: within(u.valToPos(l.y, "y", true)) })).sort((a, b) => a.at - b.at);
   for (let i = 1; i < placed.length; i++) {
     const above = placed[i - 1], here = placed[i];
     if (above && here && here.at - above.at < height) {
-      const middle = (here.at + above.at) / 2;
+      const middle = Math.min(Math.max((here.at + above.at) / 2, low + height / 2), high - height / 2);
       above.at = middle - height / 2;
       here.at = middle + height / 2;
     }
@@ -166,8 +166,7 @@ export function drawEnds(u: uPlot, labels: EndLabel[], c: Colours): void {
   ctx.textBaseline = "middle";
   for (const l of placed) {
     ctx.fillStyle = l.colour;
-    const low = u.bbox.top + 6 * ratio, high = u.bbox.top + u.bbox.height - 4 * ratio;
-    ctx.fillText(l.text, u.bbox.left + u.bbox.width + 7 * ratio, Math.min(Math.max(l.at, low), high));
+    ctx.fillText(l.text, u.bbox.left + u.bbox.width + 7 * ratio, l.at);
   }
   ctx.restore();
 }

@@ -225,6 +225,7 @@ describe("states", () => {
     const page = await open(browser, server.url);
     await page.getByText("Rolled back", { exact: true }).first().waitFor();
     assert.equal(await page.locator(".metric.culprit h3").textContent(), "accuracy wrong by later labels");
+    assert.equal(await page.locator(".metric h3").first().textContent(), "accuracy wrong by later labels", "what ended it comes first");
     await page.getByText("taken back here").waitFor();
     assert.equal(await page.getByRole("button", { name: "Retry", exact: true }).getAttribute("aria-disabled"), "false");
     await page.context().close();

@@ -12,5 +12,5 @@ await page.locator(".metric canvas").first().waitFor();
 await page.evaluate(() => document.fonts.ready);
 // Two frames, so that the charts have drawn with the font that just came.
 await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-await page.screenshot({ path: out, clip: { x: 0, y: 0, width: Number(width), height: Math.round(Number(width) * 0.82) }, fullPage: true });
+await page.screenshot({ path: out, clip: { x: 0, y: 0, width: Number(width), height: Math.round(Number(width) * 0.615) }, fullPage: true });
 await browser.close();
