@@ -23,6 +23,7 @@ import (
 	gatewayrouter "github.com/haldane-dev/haldane/internal/router/gateway"
 	"github.com/haldane-dev/haldane/internal/store/file"
 	"github.com/haldane-dev/haldane/internal/telemetry"
+	"github.com/haldane-dev/haldane/internal/traffic"
 	"github.com/haldane-dev/haldane/internal/web"
 	"github.com/haldane-dev/haldane/internal/workload"
 	"github.com/haldane-dev/haldane/internal/workload/process"
@@ -40,6 +41,7 @@ type local struct {
 	engine   *engine.Engine
 	web      *web.Server
 	tails    *tails
+	decided  traffic.Split // by an earlier run; the zero value gives the candidate nothing
 
 	data, api net.Listener
 	links     map[string]string
@@ -101,6 +103,7 @@ func (l *local) found(ctx context.Context) (o engine.Outcome, over bool) {
 	if err != nil || version == 0 || s.Version > rollout.StateVersion || s.Validate() != nil {
 		return o, false // the engine says what is wrong with it
 	}
+	l.decided = s.Want.Split
 	// What the core makes of the file and the saved state: another version in
 	// the file begins anew.
 	next := rollout.Next(s, rollout.Observation{Now: time.Now(), Plan: l.plan}).State
@@ -204,7 +207,10 @@ func (l *local) run(ctx context.Context) error {
 	l.data, l.api = nil, nil // theirs to close from here on
 	// The API outlives the engine, so that whoever watches sees the end.
 	watched, unwatch := context.WithCancel(context.WithoutCancel(ctx))
-	g.Go(func() error { return l.gateway.Serve(ctx, data) })
+	g.Go(func() error {
+		l.await(ctx)
+		return l.gateway.Serve(ctx, data)
+	})
 	g.Go(func() error { return l.web.Serve(watched, api) })
 	g.Go(func() error {
 		defer unwatch()

@@ -65,6 +65,8 @@ func TestExitCodes(t *testing.T) {
 		{"held", engine.Outcome{Phase: rollout.Paused, Held: true}, nil, []string{"run", "-f", good}, 4, "held at its deadline, undecided. Run it again with --hold"},
 		{"interrupted", engine.Outcome{}, nil, []string{"run", "-f", good}, 1, "run it again to go on"},
 		{"failed", engine.Outcome{}, errors.New("no room"), []string{"run", "-f", good}, 1, "no room"},
+		{"promoted, and a request cut off", engine.Outcome{Phase: rollout.Promoted}, errors.New("1 request was cut off"), []string{"run", "-f", good}, 0, "1 request was cut off"},
+		{"failed after the end, held", engine.Outcome{Phase: rollout.Promoted}, errors.New("no room"), []string{"run", "--hold", "-f", good}, 1, "no room"},
 		{"bad file", engine.Outcome{}, nil, []string{"run", "-f", bad}, 2, "spec.ruting: unknown field: did you mean routing?"},
 		{"no file", engine.Outcome{}, nil, []string{"run"}, 2, "-f"},
 		{"missing file", engine.Outcome{}, nil, []string{"run", "-f", good + "x"}, 2, "no such file"},

@@ -73,8 +73,12 @@ func (r *runFlags) run(c *cobra.Command, p Program) error {
 	o.Ready, o.Update = progress.addresses, progress.update
 	result, err := p.Run(c.Context(), o)
 	progress.end()
-	if err != nil {
+	over := result.Held || result.Phase.Terminal()
+	if err != nil && (!over || o.Hold) {
 		return err
+	}
+	if err != nil { // what went wrong while it stopped does not undo its end
+		fmt.Fprintln(errOut, "haldane:", err)
 	}
 	progress.outcome(result)
 	if result.Held && !o.Hold && !told {
