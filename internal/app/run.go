@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -79,8 +78,8 @@ func (l *local) open(ctx context.Context) (o engine.Outcome, over bool, err erro
 	if err := l.remember(); err != nil {
 		return o, false, err
 	}
-	if o, over := l.found(ctx); over {
-		return o, true, nil
+	if o, over, err = l.found(ctx); over || err != nil {
+		return o, over, err
 	}
 	return o, false, l.assemble()
 }
@@ -95,27 +94,6 @@ func (l *local) remember() error {
 	var err error
 	l.store, err = file.Open(path, file.Options{})
 	return err
-}
-
-// found tells what an earlier run left, and whether that is the end.
-func (l *local) found(ctx context.Context) (o engine.Outcome, over bool) {
-	s, version, err := l.store.Load(ctx, l.plan.Name)
-	if err != nil || version == 0 || s.Version > rollout.StateVersion || s.Validate() != nil {
-		return o, false // the engine says what is wrong with it
-	}
-	l.decided = s.Want.Split
-	// What the core makes of the file and the saved state: another version in
-	// the file begins anew.
-	next := rollout.Next(s, rollout.Observation{Now: time.Now(), Plan: l.plan}).State
-	if next.Plan.Canary != s.Plan.Canary || next.Plan.Stable != s.Plan.Stable || next.Attempt != s.Attempt {
-		return o, false
-	}
-	held := s.Phase == rollout.Paused && s.Deadline
-	over = (held || s.Phase.Terminal()) && next.Phase == s.Phase && !l.options.Hold && !l.options.Retry
-	if l.options.Found != nil {
-		l.options.Found(s, over)
-	}
-	return engine.Outcome{Phase: s.Phase, Held: held, Reason: s.Reason}, over
 }
 
 // assemble builds the gateway, the engine and the API.
@@ -182,7 +160,7 @@ func (l *local) build(recorder *telemetry.Recorder) error {
 			Revision: func() string { return l.plan.Canary.Hash },
 		}),
 		Source: source, Store: l.store, Journal: l.store, Summary: summary{source, ledger},
-		Links: l.links, Logger: o.Logger, Changed: l.workload.Changed(),
+		Links: l.links, Logger: o.Logger, Changed: l.workload.Changed(), Warnings: watchEdits(o.File).warnings,
 	})
 	return err
 }
@@ -222,9 +200,6 @@ func (l *local) run(ctx context.Context) error {
 		l.options.Ready(cli.Addresses{Gateway: l.links["gateway"], Dashboard: l.links["dashboard"]})
 	}
 	g.Go(func() error {
-		if err := l.retry(ctx); err != nil {
-			return err
-		}
 		select {
 		case <-l.engine.Done():
 		case <-ctx.Done():
@@ -236,21 +211,6 @@ func (l *local) run(ctx context.Context) error {
 		return nil
 	})
 	return g.Wait()
-}
-
-// retry asks for another attempt if that was wanted.
-func (l *local) retry(ctx context.Context) error {
-	if !l.options.Retry {
-		return nil
-	}
-	reply, err := l.engine.Submit(ctx, rollout.Command{Verb: rollout.Retry, By: "haldane run --retry"})
-	if err != nil {
-		return fmt.Errorf("retry: %w", err)
-	}
-	if !reply.Accepted {
-		return fmt.Errorf("retry: %s", reply.Message)
-	}
-	return nil
 }
 
 // close stops what was opened, in the opposite order.

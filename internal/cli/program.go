@@ -49,6 +49,7 @@ type RecordedOptions struct {
 // RunOptions is one `haldane run`.
 type RunOptions struct {
 	Rollout *v1alpha1.ModelRollout // loaded, defaulted and valid
+	File    string                 // where it was read from, watched for edits; "" or "-": no file
 	Dir     string                 // what relative paths in it are relative to
 	State   string                 // path of the state file; "" is .haldane/NAME.db in Dir
 	API     string                 // address of the API and dashboard; "" is 127.0.0.1:7600

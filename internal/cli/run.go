@@ -59,7 +59,7 @@ func (r *runFlags) run(c *cobra.Command, p Program) error {
 	}
 	o.Dir = "."
 	if r.file != "-" {
-		o.Dir = filepath.Dir(r.file)
+		o.File, o.Dir = r.file, filepath.Dir(r.file)
 	}
 	o.Token = orEnv(o.Token, tokenVariable)
 	progress := newProgress(c.OutOrStdout(), r.output)

@@ -20,18 +20,19 @@ const modelVariable = "HALDANE_TEST_MODEL"
 
 // model is a server that knows nothing of Haldane.
 type model struct {
-	url    string
-	served atomic.Int64 // predictions asked for, failed or not
+	url     string
+	failing atomic.Int64 // share of requests that fail, in percent
+	served  atomic.Int64 // predictions asked for, failed or not
 }
 
 // answer is what a model does. Failures are spread evenly.
-func (m *model) answer(failing int) http.Handler {
+func (m *model) answer() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		if r.Method != http.MethodPost {
 			return
 		}
-		if n := m.served.Add(1); n*37%100 < int64(failing) {
+		if n := m.served.Add(1); n*37%100 < m.failing.Load() {
 			http.Error(w, "no", http.StatusInternalServerError)
 			return
 		}
@@ -43,7 +44,8 @@ func (m *model) answer(failing int) http.Handler {
 func newModel(t *testing.T, failing int) *model {
 	t.Helper()
 	m := &model{}
-	s := httptest.NewServer(m.answer(failing))
+	m.failing.Store(int64(failing))
+	s := httptest.NewServer(m.answer())
 	t.Cleanup(s.Close)
 	m.url = s.URL
 	return m
@@ -70,5 +72,7 @@ func serveModel() {
 		fail(os.WriteFile(filepath.Join(dir, strconv.Itoa(os.Getpid())), []byte(l.Addr().String()), 0o600))
 	}
 	fmt.Println("a line of the model's own")
-	fail(http.Serve(l, (&model{}).answer(failing)))
+	m := &model{}
+	m.failing.Store(int64(failing))
+	fail(http.Serve(l, m.answer()))
 }

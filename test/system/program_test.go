@@ -98,12 +98,12 @@ func start(t *testing.T, file, state string, more ...string) *life {
 	}
 	l.late = time.AfterFunc(deadline, func() { _ = l.cmd.Process.Kill() })
 	t.Cleanup(l.kill)
-	go read(out, l.lines)
+	go parse(out, l.lines)
 	return l
 }
 
-// read parses what the program prints; a last line that a kill cut is dropped.
-func read(out io.Reader, to chan<- line) {
+// parse reads what the program prints; a last line that a kill cut is dropped.
+func parse(out io.Reader, to chan<- line) {
 	defer close(to)
 	in := bufio.NewReader(out)
 	for {
