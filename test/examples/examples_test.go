@@ -35,7 +35,7 @@ var cases = []struct {
 	{"openai", "good", nil, reads{[]string{"stop"}, tokens}},
 	{"openai", "slow", []string{"first-token"}, reads{[]string{"stop"}, tokens}},
 	{"openai", "cut", []string{"errors"}, reads{[]string{"stop"}, tokens}},
-	{"openai", "wordy", []string{"length"}, reads{[]string{"length", "stop"}, tokens}},
+	{"openai", "wordy", []string{"length", "endings"}, reads{[]string{"length", "stop"}, tokens}},
 	{"custom-expression", "good", nil, reads{[]string{"leaves", "stays"}, []string{"value"}}},
 	{"custom-expression", "drift", []string{"answers", "risk"}, reads{[]string{"leaves", "stays"}, []string{"value"}}},
 	{"sticky-cohorts", "good", nil, reads{yesNo, scored}},

@@ -20,6 +20,7 @@ import (
 	"github.com/haldane-dev/haldane/internal/app"
 	"github.com/haldane-dev/haldane/internal/cli"
 	"github.com/haldane-dev/haldane/internal/engine"
+	"github.com/haldane-dev/haldane/internal/rollout"
 )
 
 // patience is how long a rollout may take on a machine that has other things to
@@ -93,6 +94,37 @@ func start(t *testing.T, example string, args ...string) string {
 		t.Fatalf("%s %s: %v", example, args, err)
 	}
 	return strings.TrimSpace(line)
+}
+
+// clients are those of an example. They begin once they know where the gateway
+// is and the models are ready: before, requests would only fail.
+type clients struct {
+	t       *testing.T
+	example string
+
+	mu      sync.Mutex
+	gateway string
+	ready   bool
+	stop    func() // nil until they have begun
+}
+
+// learn changes what the clients know.
+func (x *clients) learn(change func()) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	change()
+	if x.stop == nil && x.ready && x.gateway != "" {
+		x.stop = ask(x.t, x.example, x.gateway)
+	}
+}
+
+// end stops them, if they have begun.
+func (x *clients) end() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.stop != nil {
+		x.stop()
+	}
 }
 
 // ask sends the example's requests to a gateway until the function it returns
@@ -171,7 +203,7 @@ func play(t *testing.T, example string, m *v1alpha1.ModelRollout, ready func(con
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	s := &seen{classes: map[string]bool{}, numbers: map[string]bool{}}
-	stop := func() {}
+	users := &clients{t: t, example: example}
 	dir, err := filepath.Abs(filepath.Join("../../examples", example))
 	if err != nil {
 		t.Fatal(err)
@@ -182,14 +214,19 @@ func play(t *testing.T, example string, m *v1alpha1.ModelRollout, ready func(con
 		Rollout: m, Dir: dir, State: filepath.Join(t.TempDir(), "state.db"), API: "127.0.0.1:0",
 		Logger: slog.New(slog.NewTextHandler(&log, nil)), Output: io.Discard,
 		Ready: func(a cli.Addresses) {
-			stop = ask(t, example, a.Gateway)
+			users.learn(func() { users.gateway = a.Gateway })
 			if ready != nil {
 				beside.Go(func() { ready(ctx, a) })
 			}
 		},
-		Update: s.update,
+		Update: func(u engine.Update) {
+			s.update(u)
+			if u.Status != nil && u.Status.Phase == rollout.Progressing {
+				users.learn(func() { users.ready = true })
+			}
+		},
 	})
-	stop()
+	users.end()
 	cancel()
 	beside.Wait()
 	if err != nil {

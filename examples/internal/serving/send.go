@@ -18,6 +18,7 @@ const (
 	maxRate    = 10_000
 	reportEach = 5 * time.Second
 	labelAfter = time.Second // between an answer and the news of what was true
+	askAgain   = time.Second // while nobody answers yet, or the models are starting
 	goneAfter  = 3 * workers // unanswered requests in a row after which a server that answered before is gone
 )
 
@@ -46,10 +47,12 @@ type label struct {
 	due time.Time
 }
 
-// run asks until ctx ends or the server, having answered before, is gone.
+// run asks until ctx ends or the server, having answered before, is gone. It
+// begins in earnest once a request has succeeded.
 func (s *sender) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	s.versions = map[string]int{}
+	s.wait(ctx)
 	var wg sync.WaitGroup
 	due := make(chan int)
 	for range workers {
@@ -80,6 +83,21 @@ func (s *sender) run(ctx context.Context) error {
 	wg.Wait()
 	s.report()
 	return nil
+}
+
+// wait asks now and then until a request succeeds or ctx ends.
+func (s *sender) wait(ctx context.Context) {
+	for {
+		_, err := s.ask(ctx, 0)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		fmt.Fprintf(s.out, "waiting for %s: %v\n", s.base, err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(askAgain):
+		}
+	}
 }
 
 // note counts one request and returns true if nobody has answered for so long
@@ -158,10 +176,6 @@ func (s *sender) post(ctx context.Context, c *http.Client, labels []label) {
 func (s *sender) report() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.sent == 0 {
-		fmt.Fprintf(s.out, "nobody answers at %s yet\n", s.base)
-		return
-	}
 	var by []string
 	for _, v := range slices.Sorted(maps.Keys(s.versions)) {
 		by = append(by, fmt.Sprintf("%d by %s", s.versions[v], v))
