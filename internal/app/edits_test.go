@@ -6,6 +6,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/haldane-dev/haldane/internal/engine"
+	"github.com/haldane-dev/haldane/internal/rollout"
+	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
 // TestEdits: a change of the file is said, a broken one with what is wrong, and
@@ -74,5 +78,20 @@ func TestEditsAreLookedAtNowAndThen(t *testing.T) {
 	clock = clock.Add(editsEvery / 2)
 	if all := e.warnings(); len(all) != 1 {
 		t.Errorf("it did not look: %q", all)
+	}
+}
+
+// TestAnEditIsShown: whoever looks at the rollout is told that the edit they
+// made has no effect on it.
+func TestAnEditIsShown(t *testing.T) {
+	text := small(t, model(t, 0), model(t, 0))
+	s := start(t, text, filepath.Join(t.TempDir(), "state.db"))
+	s.until("quiet", func(st engine.Status) bool { return st.Phase == rollout.Progressing && len(st.Warnings) == 0 })
+	if err := os.WriteFile(s.file, []byte(strings.Replace(text, "weight: 20", "weight: 30", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	st := s.until("warned", func(st engine.Status) bool { return len(st.Warnings) > 0 })
+	if !strings.Contains(st.Warnings[0], "rollout.yaml has changed") || st.Wanted.Canary != traffic.Percent(20) {
+		t.Errorf("%s wanted, %q", st.Wanted.Canary, st.Warnings)
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,13 +11,10 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
-	"github.com/haldane-dev/haldane/internal/cli"
 	"github.com/haldane-dev/haldane/internal/engine"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	"github.com/haldane-dev/haldane/internal/traffic"
-	"github.com/haldane-dev/haldane/internal/web/client"
 )
 
 // inside names the folder to mount a small disk on, in the process that has a
@@ -56,71 +51,6 @@ func TestAFullDisk(t *testing.T) {
 	if bytes.Contains(out, []byte("--- SKIP")) {
 		t.Skipf("%s", out)
 	}
-}
-
-// small is a rollout of strangers that waits for a person at 20%.
-func small(t *testing.T, stable, canary string) string {
-	t.Helper()
-	const steps = "{weight: 20}, {weight: 50}"
-	text := strangers(stable, canary)
-	if !strings.Contains(text, steps) {
-		t.Fatal("the steps are others now")
-	}
-	return strings.Replace(text, steps, "{weight: 20}, {pause: {}}", 1)
-}
-
-// started is a rollout under way in this process.
-type started struct {
-	*client.Client
-	t       *testing.T
-	ctx     context.Context
-	gateway string
-	stop    context.CancelFunc
-	done    chan struct{}
-	outcome engine.Outcome
-}
-
-func start(t *testing.T, text, state string) *started {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	s := &started{t: t, ctx: ctx, stop: cancel, done: make(chan struct{})}
-	t.Cleanup(func() { cancel(); <-s.done })
-	ready := make(chan cli.Addresses, 1)
-	go func() {
-		defer close(s.done)
-		var err error
-		s.outcome, err = Run(ctx, cli.RunOptions{
-			Rollout: parse(t, text), Dir: t.TempDir(), State: state, API: "127.0.0.1:0",
-			Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Ready: func(a cli.Addresses) { ready <- a },
-		})
-		if err != nil && !errors.Is(err, syscall.ENOSPC) {
-			t.Errorf("run: %v", err)
-		}
-	}()
-	select {
-	case a := <-ready:
-		s.gateway = a.Gateway
-		var err error
-		if s.Client, err = client.New(a.Dashboard, ""); err != nil {
-			t.Fatal(err)
-		}
-	case <-s.done:
-		t.Fatal("it ended before it began")
-	}
-	return s
-}
-
-func (s *started) until(what string, is func(engine.Status) bool) engine.Status {
-	s.t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end) && s.ctx.Err() == nil; {
-		if st, err := s.Status(s.ctx, "strangers"); err == nil && is(st) {
-			return st
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	st, _ := s.Status(context.Background(), "strangers")
-	s.t.Fatalf("never %s: %+v", what, st)
-	return st
 }
 
 func onASmallDisk(t *testing.T, dir string) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
-	"slices"
 	"time"
 
 	"github.com/haldane-dev/haldane/internal/analysis"
@@ -33,7 +31,7 @@ func (e *Engine) status() Status {
 		Phase: e.state.Phase, Reason: e.state.Reason, Waiting: e.waiting,
 		Stable: plan.Stable, Canary: plan.Canary,
 		Attempt: e.state.Attempt, Hold: holdOf(e.state), Step: e.state.Step, Steps: plan.Steps,
-		Wanted: e.want.Split, Observed: e.seen.traffic, Verdict: directed(e.state.Verdict, rules),
+		Wanted: e.want.Split, Observed: e.seen.traffic, Verdict: e.state.Verdict,
 		Workloads: map[string]rollout.Health{}, Totals: map[string]Totals{},
 		Began: e.state.Began, StepBegan: e.state.StepBegan, Deadline: e.state.DeadlineAt(), Now: e.clock.now(),
 		Warnings:      append(e.trouble.warnings(), standing(e.state, e.currentSpec())...),
@@ -54,21 +52,6 @@ func (e *Engine) status() Status {
 	return s
 }
 
-// directed is v with the margins of means that must not fall below zero, where
-// they lie: Effect is the canary's value less stable's.
-func directed(v analysis.Verdict, rules analysis.Config) analysis.Verdict {
-	v.Metrics = slices.Clone(v.Metrics)
-	for i := range v.Metrics {
-		m := &v.Metrics[i]
-		for _, r := range rules.Metrics {
-			if r.Name == m.Name && r.Kind == analysis.Mean && r.MaxIncrease == 0 {
-				m.Effect.Margin = -math.Abs(m.Effect.Margin)
-			}
-		}
-	}
-	return v
-}
-
 // record writes what happened to the journal and tells the subscribers. A
 // block that cannot be written is lost to the journal, not to the evidence;
 // events stay in the state until they are written.
@@ -80,7 +63,7 @@ func (e *Engine) record(ctx context.Context, before rollout.State, g gathered, o
 		if o.Evidence != nil {
 			v = o.Verdict // the block's own, even if it came too late to count
 		}
-		blocks = append(blocks, e.drawn(before, g, directed(v, before.Plan.Analysis)))
+		blocks = append(blocks, e.drawn(before, g, v))
 		e.open(g)
 	}
 	if e.unsaved {

@@ -3,13 +3,11 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 
 	"github.com/haldane-dev/haldane/internal/analysis"
 	"github.com/haldane-dev/haldane/internal/metric"
@@ -165,31 +163,6 @@ func TestUnevenIsNoFalseAlarm(t *testing.T) {
 	if alarms > 1 {
 		t.Errorf("%d of %d comparisons of equal arms warn", alarms, runs)
 	}
-}
-
-// TestDirected: the margin of a mean that must not fall lies below zero,
-// whichever sign it came with; no other margin changes, nor does the input.
-func TestDirected(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		rules := analysis.Config{Metrics: []analysis.Metric{
-			{Name: "falls", Kind: analysis.Mean, MaxDecrease: 0.1}, {Name: "rises", Kind: analysis.Mean, MaxIncrease: 0.1},
-			{Name: "errors", Kind: analysis.ErrorRate},
-		}}
-		m := rapid.Float64Range(-1, 1).Draw(t, "margin")
-		v := analysis.Verdict{Metrics: []analysis.MetricVerdict{
-			{Name: "falls", Effect: analysis.Effect{Margin: m}}, {Name: "rises", Effect: analysis.Effect{Margin: m}},
-			{Name: "errors", Effect: analysis.Effect{Margin: m}}, {Name: "unknown", Effect: analysis.Effect{Margin: m}},
-		}}
-		got := directed(v, rules)
-		for i, want := range []float64{-math.Abs(m), m, m, m} {
-			if got.Metrics[i].Effect.Margin != want {
-				t.Errorf("%s: %v from %v", got.Metrics[i].Name, got.Metrics[i].Effect.Margin, m)
-			}
-		}
-		if v.Metrics[0].Effect.Margin != m {
-			t.Error("the saved verdict has changed")
-		}
-	})
 }
 
 // TestPlansThatAskNobody: nothing here puts a plan's questions to the outside,
