@@ -67,3 +67,7 @@ bench: ## Go benchmarks of decide, observe, mirror and verdict, with allocations
 .PHONY: bench-gateway
 bench-gateway: ## CPU per request beside ReverseProxy, nginx and HAProxy (needs nginx, haproxy, wrk)
 	$(GO) run ./test/bench/gateway $(BENCHFLAGS)
+
+.PHONY: bench-judge
+bench-judge: ## Haldane's decisions beside Flagger's, Argo Rollouts', Kayenta's and others'; rewrites docs/benchmarks.md (minutes)
+	$(GO) run ./test/bench/judge -commit "$$(git rev-parse --short HEAD)" -docs docs $(BENCHFLAGS)

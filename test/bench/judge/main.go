@@ -1,0 +1,35 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+)
+
+func main() {
+	e := &experiment{}
+	flag.Uint64Var(&e.Seed, "seed", 1, "decides every random draw")
+	flag.IntVar(&e.Runs, "runs", 300, "rollouts of each workload with a regressed canary")
+	flag.IntVar(&e.Healthy, "healthy", 1000, "rollouts of each workload with a healthy canary")
+	flag.StringVar(&e.Commit, "commit", "unknown", "the commit that is measured, to be named in the report")
+	scale := flag.Float64("figures", 1, "rollouts for the figures, as a multiple of their full number")
+	docs := flag.String("docs", "", "directory of the documentation whose benchmarks.md and images to rewrite")
+	flag.Parse()
+	if e.Runs < 1 || e.Healthy < 1 {
+		slog.Error("nothing to simulate: -runs and -healthy must be at least 1")
+		os.Exit(2)
+	}
+	e.run(*scale)
+	text, err := e.text()
+	if err == nil {
+		fmt.Print(text, "\n### Every cell\n\n", e.everything())
+		if *docs != "" {
+			err = e.write(*docs)
+		}
+	}
+	if err != nil {
+		slog.Error("the benchmark ran, but its report could not be written", "err", err)
+		os.Exit(1)
+	}
+}
