@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -252,5 +254,51 @@ func (s *story) journal(stable, canary *model) {
 	}
 	if total.stable > stable.served.Load() || total.canary > canary.served.Load() || total.canary == 0 {
 		s.t.Errorf("the blocks hold %+v requests, and %d and %d were served", total, stable.served.Load(), canary.served.Load())
+	}
+}
+
+// TestKillCountsLabelsOnce is the same with labels, which are on disk: what was
+// taken before a killing is judged after it, once.
+func TestKillCountsLabelsOnce(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		wrong bool
+		code  int
+	}{{"a good candidate", false, 0}, {"a wrong candidate", true, 3}} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			text := strings.Replace(document(at(newModel(t, 0)), at(newModel(t, 0))),
+				"{name: errors, errorRate: {maxIncrease: 10pp}}", "{name: accuracy, outcome: {maxDecrease: 20pp, maturity: 300ms}}", 1)
+			var n atomic.Int64
+			d := driveLabelled(t, func(version string) string {
+				if tc.wrong && version == "v2" && n.Add(1)%2 == 0 {
+					return "no"
+				}
+				return "yes"
+			})
+			s := &story{t: t, state: filepath.Join(t.TempDir(), "state.db")}
+			name, all := write(t, text), moments(7)
+			var found rollout.State
+			for {
+				var m *moment
+				if len(all) > 0 {
+					m, all = &all[0], all[1:]
+				}
+				ended, code := s.live(start(t, name, s.state), m, d, found)
+				found = s.saved()
+				got := counted(found)
+				sent := evidence{d.labelled("v1"), d.labelled("v2")}
+				if got.stable > sent.stable || got.canary > sent.canary {
+					t.Errorf("labels of %+v predictions were sent, and %+v are evidence", sent, got)
+				}
+				if ended {
+					if code != tc.code || got.canary == 0 {
+						t.Errorf("exit code %d (%s), evidence %+v; want %d", code, found.Reason, got, tc.code)
+					}
+					t.Logf("killed %d times; evidence %+v of %+v", s.killed, got, sent)
+					return
+				}
+			}
+		})
 	}
 }

@@ -185,15 +185,20 @@ const clients = 3
 type load struct {
 	mu      sync.Mutex
 	gateway string
+	label   func(version string) string // what turns out to be true; nil: it is never told
+	told    map[string]map[string]bool  // prediction IDs that a label was sent for, by version
 	stop    context.CancelFunc
 	clients sync.WaitGroup
 	http    http.Client
 }
 
 // drive sends requests, a few at a time, until the test ends.
-func drive(t *testing.T) *load {
+func drive(t *testing.T) *load { return driveLabelled(t, nil) }
+
+// driveLabelled sends the labels too.
+func driveLabelled(t *testing.T, label func(version string) string) *load {
 	ctx, cancel := context.WithCancel(t.Context())
-	d := &load{stop: cancel, http: http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 8}}}
+	d := &load{stop: cancel, label: label, told: map[string]map[string]bool{}, http: http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 8}}}
 	for range clients {
 		d.clients.Go(func() {
 			for ctx.Err() == nil {
@@ -220,6 +225,13 @@ func (d *load) to(gateway string) {
 	d.gateway = gateway
 }
 
+// labelled is how many predictions of a version a label was sent for.
+func (d *load) labelled(version string) int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return int64(len(d.told[version]))
+}
+
 // send sends one request. Nobody may be there to answer it.
 func (d *load) send(ctx context.Context) {
 	d.mu.Lock()
@@ -237,8 +249,36 @@ func (d *load) send(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	defer func() { _ = resp.Body.Close() }()
 	_, _ = io.Copy(io.Discard, resp.Body)
+	_ = resp.Body.Close()
+	if d.label != nil {
+		d.tell(ctx, at, resp.Header.Get("X-Haldane-Version"), resp.Header.Get("X-Haldane-Prediction-Id"))
+	}
+}
+
+// tell sends the label of a prediction, twice, as clients do that are not sure.
+func (d *load) tell(ctx context.Context, at, version, id string) {
+	if id == "" {
+		return
+	}
+	d.mu.Lock()
+	if d.told[version] == nil {
+		d.told[version] = map[string]bool{}
+	}
+	d.told[version][id] = true
+	d.mu.Unlock()
+	for range 2 {
+		body := strings.NewReader(fmt.Sprintf(`{"id":%q,"label":%q}`, id, d.label(version)))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, at+"/feedback", body)
+		if err != nil {
+			return
+		}
+		req.Header.Set("Content-Type", "application/json")
+		if resp, err := d.http.Do(req); err == nil {
+			_, _ = io.Copy(io.Discard, resp.Body)
+			_ = resp.Body.Close()
+		}
+	}
 }
 
 // write makes a file of a test's own.
