@@ -14,7 +14,7 @@ import (
 // table returns a writer that aligns columns, which tabs separate.
 func table(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 4, 2, ' ', 0) }
 
-// writeList prints one line a rollout.
+// writeList prints one line a rollout and, below, what a person should know.
 func writeList(w io.Writer, all []engine.Status) error {
 	t := table(w)
 	fmt.Fprintln(t, "NAME\tPHASE\tSTEP\tTRAFFIC\tVERDICT\tSTABLE\tCANARY")
@@ -22,7 +22,15 @@ func writeList(w io.Writer, all []engine.Status) error {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, s.Phase, stepOf(&s), s.Observed.Canary,
 			orDash(string(s.Verdict.Decision)), s.Stable, s.Canary)
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, s := range all {
+		for _, x := range s.Warnings {
+			fmt.Fprintf(w, "! %s: %s\n", s.Name, x)
+		}
+	}
+	return nil
 }
 
 // stepOf is the place on the ladder, "-" where there is none.
