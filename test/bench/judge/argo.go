@@ -48,7 +48,7 @@ func (a argo) measure(s *stream, to int) phase {
 		return errored
 	case n == 0:
 		// 0/0 is NaN, which "result >= 0.95" does not accept: Failed
-		// (analysis.md:1314–1323).
+		// (analysis.md:1312–1328).
 		return failed
 	case float64(counts[0])/float64(n) >= a.min:
 		// successCondition: result[0] >= 0.95 (analysis.md:85).

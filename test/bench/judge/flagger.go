@@ -15,40 +15,40 @@ type flagger struct {
 }
 
 // The interval between checks: "schedule interval (default 60s)"
-// (usage/how-it-works.md, analysis.interval; usage/deployment-strategies.md:40).
+// (usage/how-it-works.md:351; usage/deployment-strategies.md:39).
 const flaggerInterval = time.Minute
 
 func (f flagger) rule(name string) rule { return rule{name, f.decide} }
 
 func (f flagger) decide(s *stream) outcome {
 	failed := 0
-	// The canary alone is queried, over the metric's own interval, 1m in every
-	// example: non-5xx responses by all responses of the canary workload in that
+	// The canary alone is queried, over the metric's own interval, 1m in most
+	// examples: non-5xx responses by all responses of the canary workload in that
 	// window (faq.md, "HTTP requests success rate percentage"), or its p99
 	// (usage/metrics.md:24, "maximum req duration P99").
 	for _, to := range s.spans(0, flaggerInterval) {
 		v := s.value(s.canary, to-s.at(flaggerInterval), to)
 		// The range's own values are accepted: a check fails below min, above max
-		// (usage/metrics.md:30). With "min: 99" (usage/metrics.md:20) that is more
+		// (usage/metrics.md:30). With "min: 99" (usage/metrics.md:21) that is more
 		// than 1% failed. Without traffic the check fails with "no values found"
-		// (usage/webhooks.md:136).
+		// (usage/webhooks.md:137).
 		if math.IsNaN(v) || v > f.max {
 			// A failed check adds to a counter and halts the advancement
-			// (usage/deployment-strategies.md:91). Nothing described takes it back.
+			// (usage/deployment-strategies.md:91–93). Nothing described takes it back.
 			failed++
 		}
 		// "max number of failed metric checks before rollback"
-		// (usage/how-it-works.md, analysis.threshold): on each run, when the threshold
+		// (usage/how-it-works.md:353): on each run, when the threshold
 		// is reached, the analysis stops and the canary is rolled back
 		// (usage/how-it-works.md:391). That takes interval × threshold
 		// (usage/deployment-strategies.md:67). The examples set 5
-		// (tutorials/istio-progressive-delivery.md:116) or 10 (how-it-works.md:27).
+		// (tutorials/istio-progressive-delivery.md:116) or 10 (usage/how-it-works.md:27).
 		if failed >= f.threshold {
 			return outcome{rolledBack, to}
 		}
 	}
 	// The analysis runs until the maximum weight or the number of iterations is
 	// reached, then the canary is promoted (usage/how-it-works.md:390;
-	// usage/deployment-strategies.md:98–108): here after the hour.
+	// usage/deployment-strategies.md:100–109): here after the hour.
 	return passed(s)
 }
