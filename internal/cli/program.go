@@ -27,6 +27,8 @@ type Program struct {
 	Scenarios []string
 	// Plan turns a loaded file into what a rollout runs by.
 	Plan func(m *v1alpha1.ModelRollout) (rollout.Plan, error)
+	// LatencyEdges are what the gateway counts latencies by, in seconds.
+	LatencyEdges []float64
 	// Recorded gives take the blocks that a Prometheus server has of a range of
 	// time, in order. An error made by Usage is the fault of the flags.
 	Recorded func(ctx context.Context, o RecordedOptions, take func(judge.Block) error) error

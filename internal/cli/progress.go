@@ -75,6 +75,14 @@ func (p *progress) addresses(a Addresses) {
 	p.print(fmt.Sprintf("Gateway    %s\nDashboard  %s\n", a.Gateway, a.Dashboard))
 }
 
+// begin shows where a rollout stands that began before this was looked at. In a
+// terminal the picture does.
+func (p *progress) begin(s *engine.Status) {
+	if p.format == text && p.screen == nil {
+		p.print(headline(s) + "\n")
+	}
+}
+
 // found shows what an earlier run left.
 func (p *progress) found(s rollout.State, over bool) {
 	if p.format == jsons {

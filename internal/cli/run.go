@@ -80,7 +80,9 @@ func (r *runFlags) run(c *cobra.Command, p Program) error {
 	if err != nil { // what went wrong while it stopped does not undo its end
 		fmt.Fprintln(errOut, "haldane:", err)
 	}
-	progress.outcome(result)
+	if over {
+		progress.outcome(result)
+	}
 	if result.Held && !o.Hold && !told {
 		fmt.Fprintln(c.ErrOrStderr(), "haldane: held at its deadline, undecided.", whenHeld)
 	}

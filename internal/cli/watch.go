@@ -27,8 +27,13 @@ func (r *remote) watch(cmd *cobra.Command, c *client.Client, args []string) erro
 	p := newProgress(cmd.OutOrStdout(), r.output)
 	a := absence{cmd: cmd, p: p}
 	var last *engine.Outcome
+	begun := false
 	err = c.Stream(ctx, id, client.StreamOptions{Lost: a.lost}, func(u web.Update) error {
 		a.since = time.Time{}
+		if u.Status != nil && !begun {
+			begun = true
+			p.begin(u.Status)
+		}
 		p.update(u)
 		if o, over := outcomeOfStatus(u.Status); over {
 			last = &o
