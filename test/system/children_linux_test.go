@@ -2,7 +2,6 @@ package system
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -73,12 +72,7 @@ func TestKillTakesTheModelsAlong(t *testing.T) {
 	}{
 		{"free ports", func(*testing.T) string { return "" }},
 		{"a port of the file", func(t *testing.T) string {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = l.Close() }()
-			return fmt.Sprintf(`url: "http://%s", `, l.Addr())
+			return fmt.Sprintf(`url: "http://%s", `, freeAddress(t))
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -320,4 +321,15 @@ func decode[T any](t *testing.T, data []byte) (v T) {
 		t.Fatalf("%v in %s", err, data)
 	}
 	return v
+}
+
+// freeAddress is one that nobody listens on, for files that must name one.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
 }
