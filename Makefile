@@ -22,8 +22,9 @@ demo: ## roll out a real model on this machine (SCENARIO=good|wrong|slow|errors|
 test: test-go test-browser ## all tests; minutes, no root
 
 .PHONY: test-go
-test-go: ## the Go tests
+test-go: ## the Go tests, those of the separate module too
 	$(GO) test -timeout 20m ./...
+	cd examples/churn/convert && $(GO) test ./...
 
 .PHONY: test-browser
 test-browser: ## the dashboard in a real Chromium
