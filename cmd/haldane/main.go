@@ -18,7 +18,7 @@ func main() {
 	context.AfterFunc(ctx, stop) // whoever asks a second time does not want to wait
 	code := cli.Main(ctx, os.Args[1:], os.Stdout, os.Stderr, cli.Program{
 		Run: app.Run, Demo: demo.Run, Model: demo.Model, Scenarios: demo.Scenarios(),
-		Plan: app.Plan, Recorded: app.Recorded,
+		Plan: app.Plan, Recorded: app.Recorded, LatencyEdges: app.LatencyEdges(),
 	})
 	stop()
 	os.Exit(code)

@@ -9,6 +9,7 @@ import (
 	"github.com/haldane-dev/haldane/internal/cli"
 	"github.com/haldane-dev/haldane/internal/judge"
 	"github.com/haldane-dev/haldane/internal/metric/prometheus"
+	"github.com/haldane-dev/haldane/internal/telemetry"
 )
 
 // Recorded gives take the blocks that a Prometheus server has of a range of time,
@@ -97,4 +98,13 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", "Bearer "+string(b))
 	return http.DefaultTransport.RoundTrip(r)
+}
+
+// LatencyEdges returns what the gateway counts latencies by, in seconds.
+func LatencyEdges() []float64 {
+	var out []float64
+	for _, e := range telemetry.DefaultEdges() {
+		out = append(out, e.Seconds())
+	}
+	return out
 }

@@ -77,19 +77,11 @@ type Rollout struct {
 func (o *Rollout) Add(r Rules, b Block) error {
 	first := o.State.Blocks == 0
 	if !first && b.T <= o.T {
-		return wrong("t", "is %g, not after the %g of the block before: write the blocks of a rollout in order", b.T, o.T)
+		return outOfOrder(b.T, o.T)
 	}
-	start := b.T - b.Seconds
-	switch {
-	case b.Seconds > 0 && !first && start < o.T-1e-6*math.Max(1, o.T):
+	start := r.begins(b, o.T, first)
+	if b.Seconds > 0 && !first && start < o.T-1e-6*math.Max(1, o.T) {
 		return wrong("seconds", "is %g: the block would begin before the one before it ended, at %g", b.Seconds, o.T)
-	case b.Seconds > 0:
-	case !first:
-		start = o.T
-	case b.T <= longest:
-		start = 0
-	default:
-		start = b.T - r.config.Interval.Seconds()
 	}
 	if !first && b.Weight != o.Weight {
 		o.Step++
@@ -106,6 +98,24 @@ func (o *Rollout) Add(r Rules, b Block) error {
 	})
 	o.note(r, v)
 	return nil
+}
+
+func outOfOrder(t, last float64) error {
+	return wrong("t", "is %g, not after the %g of the block before: write the blocks of a rollout in order", t, last)
+}
+
+// begins returns when a block begins: as it says, or where the one before it
+// ended. A first block begins at 0 if it can, else one interval before its end.
+func (r Rules) begins(b Block, last float64, first bool) float64 {
+	switch {
+	case b.Seconds > 0:
+		return b.T - b.Seconds
+	case !first:
+		return last
+	case b.T <= longest:
+		return 0
+	}
+	return b.T - r.config.Interval.Seconds()
 }
 
 // longest is the longest a first block at a small t is believed to be, in

@@ -1,0 +1,176 @@
+package plan
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"text/tabwriter"
+)
+
+// Text prints the report for people: what to expect, a table of the steps, the
+// probabilities as a picture, and other splits.
+func (r *Report) Text(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s at %s requests a second, warm-up %s, at most %s\n\n", r.Rollout, number(r.RPS, 3), span(r.Warmup), span(r.MaxDuration))
+	switch {
+	case math.IsInf(float64(r.Promotion.Half), 1):
+		b.WriteString("A healthy canary is not expected to be promoted.\n")
+	default:
+		fmt.Fprintf(&b, "A healthy canary is promoted in about %s, nine of ten within %s; within %s with a probability of %s.\n",
+			r.Promotion.Half, r.Promotion.Most, span(r.MaxDuration), percent(r.Promotion.InTime))
+	}
+	if r.waitsForPeople() {
+		b.WriteString("The time that people take to approve comes on top.\n")
+	}
+	b.WriteString("\n")
+	if err := r.table(&b); err != nil {
+		return err
+	}
+	r.chart(&b)
+	if err := r.splitTable(&b); err != nil {
+		return err
+	}
+	if len(r.Unforeseen) > 0 {
+		fmt.Fprintf(&b, "\nNot foretold, for lack of a baseline: %s.\n", strings.Join(r.Unforeseen, ", "))
+	}
+	for _, text := range r.Warnings {
+		fmt.Fprintf(&b, "\nWarning: %s.\n", text)
+	}
+	_, err := io.WriteString(w, b.String())
+	if err != nil {
+		return fmt.Errorf("print the plan: %w", err)
+	}
+	return nil
+}
+
+func (r *Report) waitsForPeople() bool {
+	for _, s := range r.Steps {
+		if s.Pause != nil && math.IsInf(float64(s.Pause.Seconds), 1) {
+			return true
+		}
+	}
+	return false
+}
+
+// table prints a line for each metric of each step.
+func (r *Report) table(b *strings.Builder) error {
+	w := tabwriter.NewWriter(b, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "STEP\tTRAFFIC\tMETRIC\tTO BE SHOWN\tHEALTHY PASSES\t80% CAUGHT\tTAKES\t95% CAUGHT\tTAKES")
+	for _, s := range r.Steps {
+		name := fmt.Sprint(s.Index + 1)
+		switch {
+		case s.Pause != nil && math.IsInf(float64(s.Pause.Seconds), 1):
+			fmt.Fprintf(w, "%s\t\tpause until approved\n", name)
+		case s.Pause != nil:
+			fmt.Fprintf(w, "%s\t\tpause of %s\n", name, s.Pause.Seconds)
+		case len(s.Metrics) == 0:
+			fmt.Fprintf(w, "%s\t%s\n", name, s.traffic())
+		}
+		for i, m := range s.Metrics {
+			where := s.traffic()
+			if i > 0 {
+				name, where = "", ""
+			}
+			passes := "does not gate"
+			if m.Gates {
+				passes = m.Passes.Half.String()
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", name, where, m.Name, m.Limit, passes,
+				m.Four.say(), m.Four.takes(), m.Most.say(), m.Most.takes())
+		}
+	}
+	return w.Flush()
+}
+
+func (s Step) traffic() string {
+	text := number(s.Weight, 4) + "%"
+	if s.Shadow {
+		text += " mirrored"
+	}
+	return text
+}
+
+func (c Caught) say() string {
+	if c.Size == "" {
+		return "none"
+	}
+	return c.Size
+}
+
+func (c Caught) takes() string {
+	if c.Size == "" {
+		return ""
+	}
+	return c.Fails.String()
+}
+
+// The size of the picture in characters.
+const (
+	chartWidth  = 61
+	chartHeight = 11
+)
+
+// chart draws the probability of being caught against the size of a regression,
+// one digit or letter for each step. Where curves meet the later step is seen.
+func (r *Report) chart(b *strings.Builder) {
+	if len(r.Power) == 0 {
+		return
+	}
+	shown := r.Power[0].Metric
+	fmt.Fprintf(b, "\nProbability of being taken back, by how bad the canary's %s are (one mark for each step)\n\n", shown)
+	grid := make([][]byte, chartHeight)
+	for i := range grid {
+		grid[i] = []byte(strings.Repeat(" ", chartWidth))
+	}
+	first := r.Power[0].Points
+	for _, p := range r.Power {
+		if p.Metric != shown {
+			continue
+		}
+		for x := range chartWidth {
+			at := float64(x) / (chartWidth - 1) * float64(len(p.Points)-1)
+			i := min(int(at), len(p.Points)-2)
+			y := p.Points[i].Probability + (at-float64(i))*(p.Points[i+1].Probability-p.Points[i].Probability)
+			grid[chartHeight-1-int(math.Round(y*(chartHeight-1)))][x] = mark(p.Step)
+		}
+	}
+	for i, line := range grid {
+		fmt.Fprintf(b, "%4d%% |%s\n", 100-i*100/(chartHeight-1), strings.TrimRight(string(line), " "))
+	}
+	fmt.Fprintf(b, "      +%s\n", strings.Repeat("-", chartWidth))
+	middle := first[len(first)/2].Size
+	left, right := first[0].Size, first[len(first)-1].Size
+	gap := max(1, (chartWidth-len([]rune(middle)))/2-len([]rune(left)))
+	rest := max(1, chartWidth-len([]rune(left))-gap-len([]rune(middle))-len([]rune(right))/2)
+	fmt.Fprintf(b, "       %s%s%s%s%s\n", left, strings.Repeat(" ", gap), middle, strings.Repeat(" ", rest), right)
+}
+
+// mark is the character of a step: 1 to 9, then a to z.
+func mark(step int) byte {
+	switch {
+	case step < 9:
+		return byte('1' + step)
+	case step < 35:
+		return byte('a' + step - 9)
+	}
+	return '*'
+}
+
+// splitTable prints what other shares of traffic would cost.
+func (r *Report) splitTable(b *strings.Builder) error {
+	if len(r.Splits) == 0 {
+		return nil
+	}
+	fmt.Fprintf(b, "\nOne share of traffic all through, warm-up included: a healthy canary, and one with %s\n\n", r.Splits[0].Size)
+	w := tabwriter.NewWriter(b, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "TRAFFIC\tHEALTHY PASSES\tTAKEN BACK\tREQUESTS TO IT UNTIL THEN")
+	for _, s := range r.Splits {
+		requests := "-"
+		if !math.IsInf(s.Requests, 1) {
+			requests = number(s.Requests, 2)
+		}
+		fmt.Fprintf(w, "%s%%\t%s\t%s\t%s\n", number(s.Weight, 3), s.Passes, s.Fails, requests)
+	}
+	return w.Flush()
+}
