@@ -74,9 +74,10 @@ func newRecorder(m *v1alpha1.ModelRollout) *telemetry.Recorder {
 
 // ledgerOptions make the ledger wait as long as the slowest metric.
 func ledgerOptions(m *v1alpha1.ModelRollout, p rollout.Plan, o cli.RunOptions) feedback.Options {
+	now, _ := steady()
 	out := feedback.Options{
 		Rollout: string(p.Name), Revision: p.Canary.Hash, Logger: o.Logger,
-		CohortLength: m.Spec.Analysis.Interval.Duration,
+		CohortLength: m.Spec.Analysis.Interval.Duration, Now: now,
 	}
 	for _, x := range m.Spec.Analysis.Metrics {
 		if x.Outcome != nil {
@@ -89,6 +90,16 @@ func ledgerOptions(m *v1alpha1.ModelRollout, p rollout.Plan, o cli.RunOptions) f
 	return out
 }
 
+// steady returns a clock, and the same as a function that dates a moment of
+// time.Now: the time by the machine's clock as it was set when the process began,
+// as the engine tells it. Predictions and labels are dated by it; a clock that is
+// set while they mature must not make them older or younger.
+func steady() (now func() time.Time, date func(time.Time) time.Time) {
+	begun := time.Now()
+	date = func(t time.Time) time.Time { return begun.Add(t.Sub(begun)) }
+	return func() time.Time { return date(time.Now()) }, date
+}
+
 // newGateway builds the data plane, whose predictions the ledger notes.
 func newGateway(m *v1alpha1.ModelRollout, o cli.RunOptions, rec *telemetry.Recorder, codec *predictionid.Codec, ledger *feedback.Ledger) (*gateway.Gateway, error) {
 	g, in := m.Spec.Routing.Gateway, m.Spec.Inference
@@ -98,8 +109,9 @@ func newGateway(m *v1alpha1.ModelRollout, o cli.RunOptions, rec *telemetry.Recor
 	if err != nil {
 		return nil, fmt.Errorf("spec.inference: %w", err)
 	}
+	_, date := steady()
 	c := gateway.Config{
-		Recorder: rec, Codec: codec, Reader: reader, Feedback: ledger, FeedbackPath: g.FeedbackPath, Logger: o.Logger,
+		Recorder: rec, Codec: codec, Reader: reader, Feedback: ledger, FeedbackPath: g.FeedbackPath, Logger: o.Logger, Date: date,
 		OnPrediction: func(e gateway.PredictionEvent) {
 			ledger.Answered(prediction(e))
 		},

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,20 +35,21 @@ func TestWhoWatchesSeesTheEnd(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := 0
+		var got atomic.Int64
 		go func() {
 			for range updates {
 				time.Sleep(100 * time.Millisecond)
-				got++
+				got.Add(1)
 			}
 		}()
 		tl.wait(time.Minute)
 		synctest.Wait()
-		if got < 2 { // the last has been received, if not yet dealt with
+		if got := got.Load(); got < 2 { // the last has been received, if not yet dealt with
 			t.Errorf("wait came back after %d of 3 updates", got)
 		}
 		time.Sleep(time.Second)
-		if got != 3 {
+		synctest.Wait()
+		if got := got.Load(); got != 3 {
 			t.Errorf("%d of 3 updates arrived", got)
 		}
 	})

@@ -120,6 +120,10 @@ type Config struct {
 	Codec    *predictionid.Codec // nil: answers carry no prediction ID
 	Reader   *inference.Reader   // nil: answers are not read
 
+	// Date turns a moment that time.Now told into the date that its predictions
+	// carry; nil leaves it as it is.
+	Date func(time.Time) time.Time
+
 	// OnPrediction, if set, is told of every answered prediction request. It is
 	// called while the client waits and must be quick.
 	OnPrediction func(PredictionEvent)
@@ -156,6 +160,9 @@ func (c Config) complete() (Config, error) {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
+	}
+	if c.Date == nil {
+		c.Date = func(t time.Time) time.Time { return t }
 	}
 	if c.FeedbackPath == "" {
 		c.FeedbackPath = DefaultFeedbackPath

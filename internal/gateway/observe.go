@@ -23,7 +23,7 @@ func (p *policy) Identify(d *Decision, res *Result) string {
 func (p *policy) claims(d *Decision, res *Result) predictionid.Claims {
 	c := predictionid.Claims{
 		Rollout: d.route.rollout, Revision: d.route.revision,
-		Arm: uint8(d.Arm), Time: d.Start, Nonce: rand.Uint64(), Count: 1,
+		Arm: uint8(d.Arm), Time: p.cfg.Date(d.Start), Nonce: rand.Uint64(), Count: 1,
 	}
 	if d.Forced {
 		c.Flags |= predictionid.Forced
@@ -108,7 +108,7 @@ func (p *policy) tell(d *Decision, res *Result, mirrored bool) {
 	e := PredictionEvent{
 		RequestID: inference.RequestID(d.Protocol, res.RequestBody,
 			res.Head.Header("X-Request-Id"), res.Head.Header("Traceparent")),
-		PredictionID: res.id, Arm: d.Arm, Time: d.Start,
+		PredictionID: res.id, Arm: d.Arm, Time: p.cfg.Date(d.Start),
 		Count: len(res.preds), InID: res.inID, Forced: d.Forced, Mirrored: mirrored,
 	}
 	if len(res.preds) == 1 {
