@@ -23,8 +23,9 @@ const (
 	APIServerURL  = "https://" + APIServerIP + ":6443"
 	KubeletPort   = 10250
 	ClusterDomain = "cluster.local"
+	KubeletClient = "kube-apiserver-kubelet-client" // whom the node agent takes orders from
 
-	// TraefikService is where Gateway listeners and Ingresses answer.
+	// TraefikAddress is where Gateway listeners and Ingresses answer.
 	TraefikAddress = TraefikIP + ":80"
 	// IstioXDS is where proxyless gRPC clients get their configuration.
 	IstioXDS = IstiodIP + ":15010"
