@@ -63,7 +63,7 @@ func (p Program) Run(ctx context.Context, args []string, out, errOut io.Writer) 
 	variant := flags.String("variant", p.Variants[0], "the version to serve: "+strings.Join(p.Variants, ", "))
 	listen := flags.String("listen", "127.0.0.1:0", "the `address` to serve on; port 0 takes a free one")
 	send := flags.String("send", "", "serve nothing, send requests to this `URL` instead")
-	rate := flags.Float64("rate", 100, "requests a second with --send")
+	rate := flags.Float64("rate", 200, "requests a second with --send")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
