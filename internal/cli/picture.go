@@ -80,6 +80,9 @@ func measured(m analysis.MetricVerdict, v float64) string {
 	case "seconds":
 		return fmt.Sprintf("%.3g ms", v*1000)
 	case "share", "":
+		if m.Kind == analysis.Outcome { // its name is of what is right
+			return fmt.Sprintf("%.3g%% wrong", v*100)
+		}
 		return fmt.Sprintf("%.3g%%", v*100)
 	}
 	return fmt.Sprintf("%.4g", v)

@@ -51,11 +51,8 @@ func (p *progress) update(u engine.Update) {
 		p.event(u.Event.At, string(u.Event.Kind), u.Event.Message)
 	case u.Status == nil:
 	case p.screen != nil:
-		width, height, err := term.GetSize(int(p.screen.Fd()))
-		if err != nil {
-			width, height = 80, 24
-		}
-		p.draw(picture(u.Status, width-1, height-1))
+		width, height := p.size()
+		p.draw(picture(u.Status, width, height))
 	default:
 		for _, w := range p.waits.news(u.Status.Warnings) {
 			p.event(u.Status.Now, "Warning", w)
@@ -101,7 +98,21 @@ func (p *progress) outcome(o engine.Outcome) {
 
 // event prints one line of what happened.
 func (p *progress) event(at time.Time, kind, message string) {
-	p.print(fmt.Sprintf("%s  %-11s  %s\n", at.Local().Format("15:04:05"), kind, message))
+	line := fmt.Sprintf("%s  %-11s  %s", at.Local().Format("15:04:05"), kind, message)
+	if p.screen != nil {
+		width, _ := p.size()
+		line = strings.Join(wrap(line, strings.Repeat(" ", len("15:04:05")+15), width), "\n")
+	}
+	p.print(line + "\n")
+}
+
+// size is how much of the terminal is drawn on.
+func (p *progress) size() (width, height int) {
+	width, height, err := term.GetSize(int(p.screen.Fd()))
+	if err != nil {
+		width, height = 80, 24
+	}
+	return width - 1, height - 1
 }
 
 func (p *progress) json(l line) {

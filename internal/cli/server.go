@@ -145,7 +145,7 @@ func (r *remote) get(cmd *cobra.Command, c *client.Client, args []string) error 
 		return err
 	}
 	if r.output == jsons {
-		return writeJSON(cmd.OutOrStdout(), all)
+		return writeJSON(cmd.OutOrStdout(), append([]engine.Status{}, all...)) // none is [], not null
 	}
 	return writeList(cmd.OutOrStdout(), all)
 }
@@ -175,7 +175,7 @@ func (r *remote) history(cmd *cobra.Command, c *client.Client, args []string) er
 		return err
 	}
 	if r.output == jsons {
-		return writeJSON(cmd.OutOrStdout(), events)
+		return writeJSON(cmd.OutOrStdout(), append([]rollout.Event{}, events...))
 	}
 	return writeHistory(cmd.OutOrStdout(), events)
 }
