@@ -21,7 +21,7 @@ import (
 
 // judgeHeap is what the heap is kept to while a record is read, in bytes, as far
 // as collecting more often can do so. GOMEMLIMIT overrides it.
-const judgeHeap = 200 << 20
+const judgeHeap = 220 << 20
 
 // addOfflineCommands adds the commands that need no traffic.
 func addOfflineCommands(root *cobra.Command, p Program) {

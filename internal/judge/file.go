@@ -31,7 +31,7 @@ const batch = 128 << 10
 type Options struct {
 	Plan    rollout.Plan
 	Only    Side
-	Memory  int64  // bytes of states kept in memory; default 64 MiB
+	Memory  int64  // bytes of states kept in memory; default 112 MiB
 	Temp    string // folder of the file for the others; default the system's
 	Workers int    // default one for each processor
 }
@@ -52,7 +52,7 @@ func File(ctx context.Context, name string, r io.Reader, o Options, emit func(Re
 		return Summary{}, err
 	}
 	if o.Memory <= 0 {
-		o.Memory = 64 << 20
+		o.Memory = 112 << 20
 	}
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
