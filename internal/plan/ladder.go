@@ -271,7 +271,7 @@ func (r *Report) powers() {
 		others curve
 	}
 	var views []view
-	widest := 0.0
+	widest := map[string]float64{}
 	for _, step := range r.Steps {
 		if step.Pause != nil || !judged(s.plan.Steps[step.Index]) {
 			continue
@@ -285,7 +285,7 @@ func (r *Report) powers() {
 		v := view{step, *m, at, r.others(m.position(r), at)}
 		views = append(views, v)
 		for size := .02; size <= 1; size *= 1.25 {
-			widest = math.Max(widest, size)
+			widest[m.metric.Name] = math.Max(widest[m.metric.Name], size)
 			if r.caught(v.m, size, at, v.others).end() > .99 {
 				break
 			}
@@ -294,7 +294,7 @@ func (r *Report) powers() {
 	for _, v := range views {
 		c := Power{Step: v.Index, Weight: v.Weight, Metric: v.m.metric.Name}
 		for i := range powerPoints {
-			size := widest * float64(i) / (powerPoints - 1)
+			size := widest[c.Metric] * float64(i) / (powerPoints - 1)
 			c.Points = append(c.Points, PowerPoint{v.m.value(size), v.m.say(size), r.caught(v.m, size, v.at, v.others).end()})
 		}
 		r.Power = append(r.Power, c)

@@ -42,10 +42,11 @@ func (r *Report) SVG(w io.Writer) error {
 }
 
 func (r *Report) svgCurves(b *strings.Builder) {
-	if len(r.Power) == 0 {
+	curves := r.pictured()
+	if len(curves) == 0 {
 		return
 	}
-	shown, first := r.Power[0].Metric, r.Power[0].Points
+	first := curves[0].Points
 	x := func(i int) float64 {
 		return svgLeft + float64(i)/float64(len(first)-1)*(svgRight-svgLeft)
 	}
@@ -56,11 +57,7 @@ func (r *Report) svgCurves(b *strings.Builder) {
 		}
 		fmt.Fprintf(b, `<text x="%.1f" y="%d" text-anchor="%s">%s</text>`+"\n", x(i), svgBottom+20, anchor, html.EscapeString(first[i].Size))
 	}
-	n := 0
-	for _, p := range r.Power {
-		if p.Metric != shown {
-			continue
-		}
+	for n, p := range curves {
 		var points []string
 		for i, q := range p.Points {
 			points = append(points, fmt.Sprintf("%.1f,%.1f", x(i), svgBottom-q.Probability*(svgBottom-svgTop)))
@@ -70,6 +67,5 @@ func (r *Report) svgCurves(b *strings.Builder) {
 		at := svgLeft + n*130
 		fmt.Fprintf(b, `<line x1="%d" y1="%d" x2="%d" y2="%d" stroke="%s" stroke-width="2" stroke-dasharray="%s"/><text x="%d" y="%d">step %d, %s%%</text>`+"\n",
 			at, svgBottom+48, at+28, svgBottom+48, c, d, at+34, svgBottom+52, p.Step+1, number(p.Weight, 4))
-		n++
 	}
 }

@@ -25,7 +25,7 @@ func (r *Report) Text(w io.Writer) error {
 	}
 	b.WriteString("\n")
 	if err := r.table(&b); err != nil {
-		return err
+		return fmt.Errorf("print the plan: %w", err)
 	}
 	r.chart(&b)
 	if err := r.splitTable(&b); err != nil {
@@ -55,17 +55,19 @@ func (r *Report) waitsForPeople() bool {
 
 // table prints a line for each metric of each step.
 func (r *Report) table(b *strings.Builder) error {
-	w := tabwriter.NewWriter(b, 0, 4, 2, ' ', 0)
+	var table strings.Builder
+	w := tabwriter.NewWriter(&table, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "STEP\tTRAFFIC\tMETRIC\tTO BE SHOWN\tHEALTHY PASSES\t80% CAUGHT\tTAKES\t95% CAUGHT\tTAKES")
+	const empty = "\t\t\t\t\t" // rows with fewer cells would part the columns
 	for _, s := range r.Steps {
 		name := fmt.Sprint(s.Index + 1)
 		switch {
 		case s.Pause != nil && math.IsInf(float64(s.Pause.Seconds), 1):
-			fmt.Fprintf(w, "%s\t\tpause until approved\n", name)
+			fmt.Fprintf(w, "%s\t\t\tpause until approved%s\n", name, empty)
 		case s.Pause != nil:
-			fmt.Fprintf(w, "%s\t\tpause of %s\n", name, s.Pause.Seconds)
+			fmt.Fprintf(w, "%s\t\t\tpause of %s%s\n", name, s.Pause.Seconds, empty)
 		case len(s.Metrics) == 0:
-			fmt.Fprintf(w, "%s\t%s\n", name, s.traffic())
+			fmt.Fprintf(w, "%s\t%s\t\t%s\n", name, s.traffic(), empty)
 		}
 		for i, m := range s.Metrics {
 			where := s.traffic()
@@ -80,7 +82,13 @@ func (r *Report) table(b *strings.Builder) error {
 				m.Four.say(), m.Four.takes(), m.Most.say(), m.Most.takes())
 		}
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(table.String()) {
+		b.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
+	return nil
 }
 
 func (s Step) traffic() string {
@@ -114,20 +122,17 @@ const (
 // chart draws the probability of being caught against the size of a regression,
 // one digit or letter for each step. Where curves meet the later step is seen.
 func (r *Report) chart(b *strings.Builder) {
-	if len(r.Power) == 0 {
+	curves := r.pictured()
+	if len(curves) == 0 {
 		return
 	}
-	shown := r.Power[0].Metric
-	fmt.Fprintf(b, "\nProbability of being taken back, by how bad the canary's %s are (one mark for each step)\n\n", shown)
+	fmt.Fprintf(b, "\nProbability of being taken back, by the size of a regression in %s (one mark for each step)\n\n", curves[0].Metric)
 	grid := make([][]byte, chartHeight)
 	for i := range grid {
 		grid[i] = []byte(strings.Repeat(" ", chartWidth))
 	}
-	first := r.Power[0].Points
-	for _, p := range r.Power {
-		if p.Metric != shown {
-			continue
-		}
+	first := curves[0].Points
+	for _, p := range curves {
 		for x := range chartWidth {
 			at := float64(x) / (chartWidth - 1) * float64(len(p.Points)-1)
 			i := min(int(at), len(p.Points)-2)
@@ -144,6 +149,19 @@ func (r *Report) chart(b *strings.Builder) {
 	gap := max(1, (chartWidth-len([]rune(middle)))/2-len([]rune(left)))
 	rest := max(1, chartWidth-len([]rune(left))-gap-len([]rune(middle))-len([]rune(right))/2)
 	fmt.Fprintf(b, "       %s%s%s%s%s\n", left, strings.Repeat(" ", gap), middle, strings.Repeat(" ", rest), right)
+}
+
+// pictured are the curves of the metric that most steps are judged by first.
+func (r *Report) pictured() []Power {
+	by := map[string][]Power{}
+	best := ""
+	for _, p := range r.Power {
+		by[p.Metric] = append(by[p.Metric], p)
+		if len(by[p.Metric]) > len(by[best]) {
+			best = p.Metric
+		}
+	}
+	return by[best]
 }
 
 // mark is the character of a step: 1 to 9, then a to z.
