@@ -79,15 +79,18 @@ func (p process) staked(f float64) process {
 // expected returns the log evidence after t seconds if everything happens as
 // expected, with log evidence divided by phi.
 func (p process) expected(t, phi float64) float64 {
-	top := math.Inf(-1)
-	for i, s := range p.share {
-		top = math.Max(top, math.Log(s)+p.drift[i]*t/phi)
+	first := 0
+	for i, d := range p.drift {
+		if d > p.drift[first] {
+			first = i
+		}
 	}
+	// Relative to the fastest component nothing overflows.
 	sum := 0.0
 	for i, s := range p.share {
-		sum += math.Exp(math.Log(s) + p.drift[i]*t/phi - top)
+		sum += s * math.Exp((p.drift[i]-p.drift[first])*t/phi)
 	}
-	return top + math.Log(sum)
+	return p.drift[first]*t/phi + math.Log(sum)
 }
 
 // passage is the time at which a Brownian motion with drift first reaches a
@@ -149,7 +152,7 @@ func (p process) arrival(bound, phi float64) float64 {
 	for p.expected(hi, phi) < bound {
 		lo, hi = hi, 2*hi
 	}
-	for range 60 {
+	for hi-lo > 1e-6*hi {
 		mid := (lo + hi) / 2
 		if p.expected(mid, phi) < bound {
 			lo = mid

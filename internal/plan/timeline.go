@@ -31,16 +31,20 @@ func curveOf(p process, bound, horizon, delay float64, k pace) curve {
 	c := curve{horizon: horizon}
 	hold := k.hold()
 	var last passage
-	was := 0.0
+	was, since := 0.0, 0.0
 	for i := 1; i <= points; i++ {
 		t := c.at(i) - delay
 		if t < hold {
 			continue
 		}
-		// The dispersion falls slowly: a passage serves until it has moved by 1%.
-		if phi := k.phi(t); math.Abs(phi-was) > .01*phi {
-			last, was = p.passage(bound, phi, math.Max(1, k.spread)), phi
-			last.level += overshoot * math.Sqrt(last.noise*k.block)
+		// The dispersion falls slowly: it is looked at again when the time has grown
+		// by a fifth, and a passage serves until it has moved by 1%.
+		if t >= 1.2*since {
+			since = t
+			if phi := k.phi(t); math.Abs(phi-was) > .01*phi {
+				last, was = p.passage(bound, phi, math.Max(1, k.spread)), phi
+				last.level += overshoot * math.Sqrt(last.noise*k.block)
+			}
 		}
 		c.by[i] = last.by(t)
 	}
