@@ -175,8 +175,7 @@ func (w *watcher) end() (code int, errOut string) {
 // on to, it obeys.
 func TestHeld(t *testing.T) {
 	t.Parallel()
-	text := strings.NewReplacer("maxDuration: 100s", "maxDuration: 1s", "onDeadline: Rollback", "onDeadline: Hold").
-		Replace(document(at(newModel(t, 0)), at(newModel(t, 0))))
+	text := strings.Replace(document(at(newModel(t, 0)), at(newModel(t, 0))), "maxDuration: 100s", "maxDuration: 1s", 1)
 	file, state := write(t, text), filepath.Join(t.TempDir(), "state.db")
 	l := start(t, file, state)
 	code, last := l.outcome()
@@ -253,7 +252,7 @@ func TestPlainLines(t *testing.T) {
 		t.Run("level "+tc.level, func(t *testing.T) {
 			t.Parallel()
 			text := document(child(t, t.TempDir(), ""), child(t, t.TempDir(), ""))
-			text = strings.NewReplacer("maxDuration: 100s", "maxDuration: 500ms").Replace(text)
+			text = strings.NewReplacer("maxDuration: 100s", "maxDuration: 500ms", "onDeadline: Hold", "onDeadline: Rollback").Replace(text)
 			args := runs(t, text)
 			if tc.level != "" {
 				args = append(args, "--log-level", tc.level)

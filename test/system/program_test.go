@@ -307,7 +307,7 @@ spec:
     interval: 100ms
     warmup: 100ms
     maxDuration: 100s
-    onDeadline: Rollback
+    onDeadline: Hold
     metrics: [{name: errors, errorRate: {maxIncrease: 10pp}}]
 `, stable, canary)
 }
