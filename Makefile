@@ -72,3 +72,22 @@ bench-gateway: ## CPU per request beside ReverseProxy, nginx and HAProxy (needs 
 .PHONY: bench-judge
 bench-judge: ## Haldane's decisions beside Flagger's, Argo Rollouts', Kayenta's and others'; rewrites docs/benchmarks.md (minutes)
 	$(GO) run ./test/bench/judge -commit "$$(git rev-parse --short HEAD)" -docs docs $(BENCHFLAGS)
+
+CLUSTER := $(CURDIR)/.cache/cluster
+
+.PHONY: cluster-build
+cluster-build: ## build the Kubernetes cluster of test/cluster (20 minutes the first time; JOBS=1 to be gentle)
+	test/cluster/build
+
+.PHONY: cluster
+cluster: cluster-build ## start that cluster, leave it running and say how to use it
+	@$(CLUSTER)/bin/cluster up $(CLUSTER)/run -traefik -istio -prometheus
+	@echo "# make cluster-stop ends it; test/cluster/README.md tells the rest"
+
+.PHONY: cluster-stop
+cluster-stop: ## stop it
+	@$(CLUSTER)/bin/cluster down $(CLUSTER)/run
+
+.PHONY: cluster-test
+cluster-test: cluster-build ## the cluster's own tests
+	cd test/cluster && $(GO) vet ./... && $(GO) test -timeout 20m ./...
