@@ -61,7 +61,7 @@ func File(ctx context.Context, name string, r io.Reader, o Options, emit func(Re
 	p.failedAt.Store(math.MaxInt64)
 	for range o.Workers {
 		w := &worker{
-			pool: p, in: make(chan *lines, 1), free: make(chan *lines, 2), decoder: newDecoder(rules.config),
+			pool: p, in: make(chan *lines, 1), free: make(chan *lines, 2),
 			shelf: newShelf(rules, o.Memory/int64(o.Workers), o.Temp),
 		}
 		w.free <- &lines{}
@@ -101,13 +101,12 @@ func (l *lines) reset() { l.text, l.ends, l.numbers = l.text[:0], l.ends[:0], l.
 
 // worker judges its share of the rollouts.
 type worker struct {
-	pool    *pool
-	in      chan *lines
-	free    chan *lines
-	next    *lines // being filled by the reader
-	decoder *decoder
-	shelf   *shelf
-	err     error
+	pool  *pool
+	in    chan *lines
+	free  chan *lines
+	next  *lines // being filled by the reader
+	shelf *shelf
+	err   error
 }
 
 // run reads all lines and waits for the workers. The error of the earliest line
@@ -234,10 +233,7 @@ func (p *pool) fail(line int64) {
 
 // take judges one line.
 func (w *worker) take(text []byte, number int64) error {
-	id, b, err := w.decoder.line(text)
-	if err == nil {
-		err = w.shelf.add(id, number, b)
-	}
+	err := w.shelf.add(text, number)
 	if f := (*fieldError)(nil); errors.As(err, &f) {
 		return &LineError{w.pool.name, number, f.field, f.message}
 	}
@@ -274,16 +270,16 @@ func (p *pool) emit(ctx context.Context, emit func(Result) error) error {
 
 // names compares what was recorded with what is compared.
 func (p *pool) names() (ignored, missing []string) {
-	all, seen := map[string]bool{}, make([]bool, len(p.workers[0].decoder.seen))
+	all, seen := map[string]bool{}, make([]bool, len(p.workers[0].shelf.decoder.seen))
 	for _, w := range p.workers {
-		maps.Copy(all, w.decoder.ignored)
-		for i, s := range w.decoder.seen {
+		maps.Copy(all, w.shelf.decoder.ignored)
+		for i, s := range w.shelf.decoder.seen {
 			seen[i] = seen[i] || s
 		}
 	}
 	for i, s := range seen {
 		if !s {
-			missing = append(missing, p.workers[0].decoder.metrics[i].Name)
+			missing = append(missing, p.workers[0].shelf.decoder.metrics[i].Name)
 		}
 	}
 	return slices.Sorted(maps.Keys(all)), missing

@@ -76,13 +76,10 @@ type Rollout struct {
 // before.
 func (o *Rollout) Add(r Rules, b Block) error {
 	first := o.State.Blocks == 0
-	if !first && b.T <= o.T {
-		return outOfOrder(b.T, o.T)
+	if err := r.follows(b, o.T, first); err != nil {
+		return err
 	}
 	start := r.begins(b, o.T, first)
-	if b.Seconds > 0 && !first && start < o.T-1e-6*math.Max(1, o.T) {
-		return wrong("seconds", "is %g: the block would begin before the one before it ended, at %g", b.Seconds, o.T)
-	}
 	if !first && b.Weight != o.Weight {
 		o.Step++
 		if b.Weight < 1 {
@@ -100,8 +97,18 @@ func (o *Rollout) Add(r Rules, b Block) error {
 	return nil
 }
 
-func outOfOrder(t, last float64) error {
-	return wrong("t", "is %g, not after the %g of the block before: write the blocks of a rollout in order", t, last)
+// follows reports which field says that a block does not come after the one that
+// ended last.
+func (r Rules) follows(b Block, last float64, first bool) error {
+	switch {
+	case first:
+		return nil
+	case b.T <= last:
+		return wrong("t", "is %g, not after the %g of the block before: write the blocks of a rollout in order", b.T, last)
+	case b.Seconds > 0 && r.begins(b, last, false) < last-1e-6*math.Max(1, last):
+		return wrong("seconds", "is %g: the block would begin before the one before it ended, at %g", b.Seconds, last)
+	}
+	return nil
 }
 
 // begins returns when a block begins: as it says, or where the one before it

@@ -8,26 +8,45 @@ import (
 
 // shelf holds every rollout seen so far, those used last in memory and the others
 // in a file. It belongs to one goroutine.
+//
+// To bring a state back takes far longer than to judge a block. Blocks of a
+// rollout that is not in memory therefore wait, as text, until there are many of
+// them or no more room for waiting ones.
 type shelf struct {
-	rules  Rules
-	budget int64 // bytes of what is in memory
-	used   int64
-	index  map[string]int32
-	pages  [][]entry // in the order of first appearance
-	count  int32
-	spill  spill
-	recent hot // ring: recent.older was used last, recent.newer longest ago
+	rules   Rules
+	decoder *decoder
+	budget  int64 // bytes of states in memory, and likewise of waiting blocks
+	used    int64
+	waiting int64
+	index   map[string]int32
+	pages   [][]entry // in the order of first appearance
+	count   int32
+	spill   spill
+	recent  hot // ring: recent.older was used last, recent.newer longest ago
 }
 
-// page is how many entries are allocated at once.
-const page = 1024
+// page is how many entries are allocated at once; patience is how many blocks
+// wait at most for their rollout to be brought back.
+const (
+	page     = 1024
+	patience = 64
+)
 
 // entry is what stays in memory of a rollout whose state does not.
 type entry struct {
-	id   string
-	line int64 // of its first block
-	hot  *hot  // nil if put aside
-	at   slot
+	id    string
+	line  int64   // of its first block
+	t     float64 // end of its newest block
+	hot   *hot    // nil if put aside
+	queue *queue  // blocks newer than the state, nil if there are none
+	at    slot
+	over  bool // its verdict is final
+}
+
+// queue is lines that wait, one after the other.
+type queue struct {
+	text []byte
+	ends []int32
 }
 
 // hot is a rollout in memory: its state or, once nothing can change it, its
@@ -48,31 +67,47 @@ type kept struct {
 }
 
 func newShelf(r Rules, budget int64, dir string) *shelf {
-	s := &shelf{rules: r, budget: budget, index: map[string]int32{}, spill: spill{dir: dir}}
+	s := &shelf{rules: r, decoder: newDecoder(r.config), budget: budget / 2, index: map[string]int32{}, spill: spill{dir: dir}}
 	s.recent.older, s.recent.newer = &s.recent, &s.recent
 	return s
 }
 
-// add takes a block of the rollout named id.
-func (s *shelf) add(id string, line int64, b Block) error {
-	h, err := s.fetch(id, line)
+// add takes a line with a block. The error, if the line is at fault, names the
+// field.
+func (s *shelf) add(text []byte, number int64) error {
+	id, b, err := s.decoder.line(text)
 	if err != nil {
 		return err
 	}
-	if h.live == nil {
-		return nil // its verdict is final
-	}
-	if err := h.live.Add(s.rules, b); err != nil {
+	e := s.find(id, number)
+	if err := s.rules.follows(b, e.t, e.line == number); err != nil {
 		return err
 	}
-	if err := s.weigh(h); err != nil {
+	e.t = b.T
+	switch {
+	case e.over:
+		return nil
+	case e.hot != nil:
+		s.unlink(e.hot)
+		s.link(e.hot)
+	case s.used >= s.budget && s.wait(e, text):
+		return nil
+	default:
+		if err := s.bring(e); err != nil {
+			return err
+		}
+		if e.over {
+			return nil
+		}
+	}
+	if err := s.judge(e.hot, b); err != nil {
 		return err
 	}
-	return s.trim(h)
+	return s.trim(e.hot)
 }
 
-// fetch returns the rollout in memory and marks it as used last.
-func (s *shelf) fetch(id string, line int64) (*hot, error) {
+// find returns the entry of a rollout, which is new if this is its first line.
+func (s *shelf) find(id string, line int64) *entry {
 	i, ok := s.index[id]
 	if !ok {
 		i = s.count
@@ -83,22 +118,69 @@ func (s *shelf) fetch(id string, line int64) (*hot, error) {
 		*s.entry(i) = entry{id: strings.Clone(id), line: line}
 		s.index[s.entry(i).id] = i
 	}
-	e := s.entry(i)
-	if e.hot != nil {
-		s.unlink(e.hot)
-		s.link(e.hot)
-		return e.hot, nil
+	return s.entry(i)
+}
+
+// wait lets a line wait, if there is room for it.
+func (s *shelf) wait(e *entry, text []byte) bool {
+	if s.waiting+int64(len(text)) > s.budget || e.queue != nil && len(e.queue.ends) >= patience {
+		return false
 	}
+	if e.queue == nil {
+		e.queue = &queue{}
+	}
+	q, before := e.queue, cap(e.queue.text)
+	q.text = append(q.text, text...)
+	q.ends = append(q.ends, int32(len(q.text)))
+	s.waiting += int64(cap(q.text)-before) + 8
+	return true
+}
+
+// bring makes a rollout the one used last, with all that waited for it judged.
+func (s *shelf) bring(e *entry) error {
 	h := &hot{entry: e, live: &Rollout{}, measure: 1}
 	if e.at.size > 0 {
 		if err := s.restore(h); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	e.hot = h
 	s.link(h)
 	s.used += h.size
-	return h, nil
+	return s.drain(h)
+}
+
+// drain judges what waited for a rollout.
+func (s *shelf) drain(h *hot) error {
+	q := h.entry.queue
+	if q == nil {
+		return nil
+	}
+	h.entry.queue = nil
+	s.waiting -= int64(cap(q.text)) + 8*int64(len(q.ends))
+	start := int32(0)
+	for _, end := range q.ends {
+		_, b, err := s.decoder.line(q.text[start:end])
+		if err != nil {
+			return fmt.Errorf("read again what was accepted of %s: %w", h.entry.id, err)
+		}
+		start = end
+		if err := s.judge(h, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// judge takes a block into a rollout in memory.
+func (s *shelf) judge(h *hot, b Block) error {
+	if h.live == nil {
+		return nil // its verdict is final
+	}
+	if err := h.live.Add(s.rules, b); err != nil {
+		return err
+	}
+	return s.weigh(h)
 }
 
 func (s *shelf) entry(i int32) *entry { return &s.pages[i/page][i%page] }
@@ -133,7 +215,7 @@ func (s *shelf) weigh(h *hot) error {
 		if err != nil {
 			return fmt.Errorf("write the result of %s: %w", h.entry.id, err)
 		}
-		h.live, h.done = nil, text
+		h.live, h.done, h.entry.over = nil, text, true
 		s.resize(h, int64(len(text)))
 	case o.State.Blocks >= h.measure:
 		text, err := json.Marshal(o)
@@ -184,8 +266,13 @@ func (s *shelf) result(i int32) (Result, error) {
 	e := s.entry(i)
 	h := e.hot
 	if h == nil {
-		h = &hot{entry: e}
-		if err := s.restore(h); err != nil {
+		h = &hot{entry: e, live: &Rollout{}, measure: 1}
+		if e.at.size > 0 {
+			if err := s.restore(h); err != nil {
+				return Result{}, err
+			}
+		}
+		if err := s.drain(h); err != nil {
 			return Result{}, err
 		}
 	}

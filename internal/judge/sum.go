@@ -56,8 +56,8 @@ func Sum(ctx context.Context, name string, r io.Reader, p rollout.Plan) (Totals,
 // add adds one block; ends holds when the newest block of each rollout ended.
 func (t *Totals) add(r Rules, b Block, ends map[string]float64, id string) error {
 	last, seen := ends[id]
-	if seen && b.T <= last {
-		return outOfOrder(b.T, last)
+	if err := r.follows(b, last, !seen); err != nil {
+		return err
 	}
 	t.Seconds += b.T - r.begins(b, last, !seen)
 	ends[id] = b.T
