@@ -142,6 +142,10 @@ func (s *story) live(l *life, m *moment, d *load, found rollout.State) (ended bo
 // TestKill ends the program by force again and again while clients send
 // requests: each time it goes on where it was, and nothing is counted twice.
 func TestKill(t *testing.T) {
+	seeds := uint64(2)
+	if testing.Short() {
+		seeds = 1
+	}
 	for _, tc := range []struct {
 		name    string
 		failing int
@@ -151,7 +155,7 @@ func TestKill(t *testing.T) {
 		{"a good candidate", 0, 0, rollout.Promoted},
 		{"a bad candidate", 25, 3, rollout.RolledBack},
 	} {
-		for seed := range uint64(2) {
+		for seed := range seeds {
 			t.Run(fmt.Sprintf("%s, %d", tc.name, seed), func(t *testing.T) {
 				t.Parallel()
 				stable, canary := newModel(t, 0), newModel(t, tc.failing)
