@@ -41,7 +41,14 @@ lint: ## formatting, vet, staticcheck
 	$(GO) tool staticcheck ./...
 
 .PHONY: generate
-generate: ui ## rebuild everything that is generated and committed
+generate: ui crd ## rebuild everything that is generated and committed
+
+.PHONY: crd
+crd: ## rebuild the custom resource definitions
+	$(GO) tool controller-gen object paths=./api/...
+	rm -f deploy/crd/*.yaml
+	$(GO) tool controller-gen crd:allowDangerousTypes=true paths=./api/... output:crd:dir=deploy/crd
+	$(GO) run ./scripts/crd deploy/crd
 
 .PHONY: ui
 ui: $(UI)/node_modules/.ready ## rebuild the dashboard's bundle
@@ -53,7 +60,7 @@ $(UI)/node_modules/.ready: $(UI)/package-lock.json
 
 .PHONY: verify
 verify: generate ## fail if generated files or go.mod are not what their sources make
-	@if [ -n "$$(git status --porcelain -- internal/web/dist)" ]; then git --no-pager diff --stat -- internal/web/dist; echo "internal/web/dist is not what internal/web/ui builds: commit the result of make generate"; exit 1; fi
+	@if [ -n "$$(git status --porcelain -- internal/web/dist deploy/crd api/v1alpha1/zz_generated.deepcopy.go)" ]; then git --no-pager diff --stat -- internal/web/dist deploy/crd api/v1alpha1/zz_generated.deepcopy.go; echo "generated files are not what their sources make: commit the result of make generate"; exit 1; fi
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 

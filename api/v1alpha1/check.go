@@ -192,7 +192,14 @@ func field(t reflect.Type, name string) (reflect.StructField, bool) {
 func fields(t reflect.Type) func(yield func(reflect.StructField) bool) {
 	return func(yield func(reflect.StructField) bool) {
 		for i := range t.NumField() {
-			if !yield(t.Field(i)) {
+			f := t.Field(i)
+			if f.Anonymous && jsonName(f) == "" { // its fields are this one's
+				for g := range fields(f.Type) {
+					if !yield(g) {
+						return
+					}
+				}
+			} else if !yield(f) {
 				return
 			}
 		}

@@ -63,6 +63,11 @@ func LoadFile(name string) (*ModelRollout, error) {
 // Load reads one document from r, fills in the defaults and validates it. name
 // stands in the messages. The error is *Problems if the document is at fault.
 func Load(name string, r io.Reader) (*ModelRollout, error) {
+	return read(name, r, (*ModelRollout).Default, (*ModelRollout).Validate)
+}
+
+// read fills in with fill and refuses what check finds.
+func read(name string, r io.Reader, fill func(*ModelRollout), check func(*ModelRollout) []Problem) (*ModelRollout, error) {
 	text, err := io.ReadAll(io.LimitReader(r, MaxFile+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the rollout %s: %w", name, err)
@@ -86,8 +91,8 @@ func Load(name string, r io.Reader) (*ModelRollout, error) {
 	if err := sigsyaml.Unmarshal(text, m); err != nil {
 		return nil, whole("%v", err)
 	}
-	m.Default()
-	for _, p := range m.Validate() {
+	fill(m)
+	for _, p := range check(m) {
 		p.Line = c.line(p.Path)
 		c.problems = append(c.problems, p)
 	}

@@ -103,7 +103,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"country unknown", "    country: {database: countries.mmdb}\n", "", "say under routing.country"},
 		{"same version", "version: v2", "version: v1", "spec.endpoints.canary.version"},
 		{"bad url", "http://127.0.0.1:9002", "127.0.0.1:9002", "spec.endpoints.canary.url"},
-		{"cluster's router", `gateway: {listen: ":8080"}`, "istio: {virtualService: a}", "spec.routing.istio: is not available in this version"},
+		{"cluster's router", `gateway: {listen: ":8080"}`, "istio: {virtualService: a}", "spec.routing.istio: is a router of a cluster"},
 		{"port", ":8080", ":808080", "spec.routing.gateway.listen"},
 		{"duration", "maturity: 30m", "maturity: 30", "metrics[4].outcome.maturity: 30 is no duration"},
 		{"labels too late", "maturity: 30m", "maturity: 3h", "labels would come after maxDuration"},

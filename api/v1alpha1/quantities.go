@@ -10,6 +10,10 @@ import (
 )
 
 // Duration is a time span written as "90s", "10m", "2h".
+//
+// +kubebuilder:validation:Type=string
+// +kubebuilder:validation:MaxLength=32
+// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]+([.][0-9]*)?(ns|us|µs|ms|s|m|h))+)$')",message="is no duration: write it with a unit, like 90s, 10m or 2h"
 type Duration struct{ time.Duration }
 
 // UnmarshalJSON reads a quoted duration.
@@ -33,6 +37,8 @@ func (d *Duration) UnmarshalJSON(b []byte) error {
 func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(d.String()) }
 
 // Probability is a number in [0,1] written as "1%" or 0.01.
+//
+// +kubebuilder:validation:Type=string
 type Probability float64
 
 // UnmarshalJSON reads a percentage or a bare share.
@@ -60,6 +66,10 @@ func (p Probability) MarshalJSON() ([]byte, error) { return json.Marshal(percent
 
 // Points is a difference of shares in percentage points, written "0.5pp"; it
 // is kept as a share: 0.005.
+//
+// +kubebuilder:validation:XIntOrString
+// +kubebuilder:validation:MaxLength=32
+// +kubebuilder:validation:XValidation:rule="type(self) == int ? self == 0 : self.matches('^((100([.]0*)?|[0-9]{1,2}([.][0-9]*)?|[.][0-9]+)pp|(5([.]0*)?|[0-4]([.][0-9]*)?|[.][0-9]+)%|0([.]0*)?)$')",message="is no number of percentage points: write it like 0.5pp; for a ratio write maxRatio"
 type Points float64
 
 // UnmarshalJSON reads points. Small percentages are taken as points; larger
@@ -90,6 +100,10 @@ func (p Points) MarshalJSON() ([]byte, error) {
 }
 
 // Slower is how much longer a quantile may be: a share ("10%") or a time ("20ms").
+//
+// +kubebuilder:validation:Type=string
+// +kubebuilder:validation:MaxLength=32
+// +kubebuilder:validation:XValidation:rule="self.matches('^((1000([.]0*)?|[0-9]{1,3}([.][0-9]*)?|[.][0-9]+)%|([0-9]+([.][0-9]*)?(ns|us|µs|ms|s|m|h))+)$') && self.matches('[1-9]')",message="write how much longer it may be, like 10% or 20ms"
 type Slower struct {
 	Share float64
 	By    time.Duration
@@ -122,7 +136,11 @@ func (l Slower) MarshalJSON() ([]byte, error) {
 	return json.Marshal(percentString(l.Share))
 }
 
-// Weight is a share of traffic in percent: 5, 0.5 or "5%".
+// Weight is a share of traffic in percent: 5, 0.5 or, in a file, "5%".
+//
+// +kubebuilder:validation:Minimum=0
+// +kubebuilder:validation:Maximum=100
+// +kubebuilder:validation:XValidation:rule="self * 100.0 - double(int(self * 100.0 + 0.5)) < 0.000001 && self * 100.0 - double(int(self * 100.0 + 0.5)) > -0.000001",message="is finer than a hundredth of a percent"
 type Weight float64
 
 // UnmarshalJSON reads a percentage with or without its sign.

@@ -1,6 +1,10 @@
 package v1alpha1
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // The identity of the document.
 const (
@@ -10,19 +14,34 @@ const (
 
 // ModelRollout says what is rolled out, how, where traffic is split, and
 // whether it goes on.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:path=modelrollouts,shortName=mro,categories={all,haldane}
+// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
+// +kubebuilder:printcolumn:name="Step",type=string,JSONPath=`.status.step`
+// +kubebuilder:printcolumn:name="Weight",type=string,JSONPath=`.status.weight.observed`
+// +kubebuilder:printcolumn:name="Verdict",type=string,JSONPath=`.status.verdict`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Canary",type=string,priority=1,JSONPath=`.status.canary.version`
+// +kubebuilder:printcolumn:name="Wanted",type=string,priority=1,JSONPath=`.status.weight.wanted`
+// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.reason`
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name: write a name of lower-case letters, digits and dashes, at most 63"
 type ModelRollout struct {
-	APIVersion string   `json:"apiVersion"`
-	Kind       string   `json:"kind"`
-	Metadata   Metadata `json:"metadata"`
-	Spec       Spec     `json:"spec"`
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata"`
+
+	Spec   Spec               `json:"spec"`
+	Status ModelRolloutStatus `json:"status,omitzero"`
 }
 
-// Metadata names the rollout.
-type Metadata struct {
-	Name        string            `json:"name"`
-	Namespace   string            `json:"namespace,omitempty"`
-	Labels      map[string]string `json:"labels,omitempty"`
-	Annotations map[string]string `json:"annotations,omitempty"`
+// ModelRolloutList is a list of them.
+//
+// +kubebuilder:object:root=true
+type ModelRolloutList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []ModelRollout `json:"items"`
 }
 
 // Reserved holds a field that is part of the document but not of this
@@ -30,15 +49,45 @@ type Metadata struct {
 type Reserved = json.RawMessage
 
 // Spec is the wish.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.endpoints)",fieldPath=".endpoints",message="are of a rollout on one machine (haldane run): on a cluster write workload"
+// +kubebuilder:validation:XValidation:rule="has(self.workload)",message="needs workload: the Deployment that is rolled out"
+// +kubebuilder:validation:XValidation:rule="!has(self.hooks)",fieldPath=".hooks",message="is not available in this version"
+// +kubebuilder:validation:XValidation:rule="!has(self.notifications)",fieldPath=".notifications",message="is not available in this version"
+// +kubebuilder:validation:XValidation:rule="has(self.analysis) && has(self.analysis.source) && has(self.analysis.source.prometheus)",fieldPath=".analysis",message="needs source.prometheus: on a cluster the counts come from there"
+// +kubebuilder:validation:XValidation:rule="!has(self.analysis) || !has(self.analysis.metrics) || !self.analysis.metrics.exists(m, has(m.pairs)) || (has(self.strategy.canary) && has(self.strategy.canary.steps) && self.strategy.canary.steps.exists(s, has(s.shadow)))",fieldPath=".analysis.metrics",message="pairs are compared in shadow steps, and there is none: add {shadow: {percent: 100}} to the steps"
+// +kubebuilder:validation:XValidation:rule="!has(self.analysis) || !has(self.analysis.metrics) || !self.analysis.metrics.exists(m, has(m.pairs)) || has(self.routing.gateway)",fieldPath=".analysis.metrics",message="pairs are compared by Haldane's gateway alone: write routing.gateway, or leave the metric out"
+// +kubebuilder:validation:XValidation:rule="!(has(self.strategy.canary) && has(self.strategy.canary.steps) && self.strategy.canary.steps.exists(s, has(s.shadow))) || (has(self.analysis) && has(self.analysis.metrics) && self.analysis.metrics.exists(m, has(m.pairs)))",fieldPath=".strategy",message="a shadow step would never end: mirrored answers are compared by a metric of pairs, and there is none. Add {name: agreement, pairs: {maxDisagreement: 2%}} to analysis.metrics, or remove the step"
+// +kubebuilder:validation:XValidation:rule="!has(self.routing.istio) || !has(self.routing.istio.destinationRule) || (has(self.workload) && has(self.workload.pair))",fieldPath=".routing.istio",message="destinationRule makes subsets of a pair of Deployments: write workload.pair, or leave it out"
 type Spec struct {
-	Workload      Reserved   `json:"workload,omitempty"`
-	Endpoints     *Endpoints `json:"endpoints,omitempty"`
-	Strategy      Strategy   `json:"strategy"`
-	Routing       Routing    `json:"routing"`
-	Inference     Inference  `json:"inference,omitzero"`
-	Analysis      Analysis   `json:"analysis,omitzero"`
-	Hooks         Reserved   `json:"hooks,omitempty"`
-	Notifications Reserved   `json:"notifications,omitempty"`
+	// Workload is what is rolled out on a cluster.
+	Workload *Workload `json:"workload,omitempty"`
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Endpoints *Endpoints `json:"endpoints,omitempty"`
+	// Strategy says how.
+	Strategy Strategy `json:"strategy"`
+	// Routing says where traffic is split, and who goes where.
+	Routing Routing `json:"routing"`
+	// Inference tells how predictions are read.
+	Inference Inference `json:"inference,omitzero"`
+	// Analysis says whether it goes on.
+	Analysis Analysis `json:"analysis,omitzero"`
+	// Paused holds the weight as it is; analysis goes on. On a cluster only.
+	Paused bool `json:"paused,omitempty"`
+	// OnDelete is Restore (default: routes as they were, where candidate and
+	// stable are the same) or Keep. On a cluster only.
+	// +kubebuilder:validation:Enum=Restore;Keep
+	OnDelete string `json:"onDelete,omitempty"`
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Hooks Reserved `json:"hooks,omitempty"`
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Notifications Reserved `json:"notifications,omitempty"`
 }
 
 // Endpoints are the two arms of a local rollout.
@@ -74,113 +123,270 @@ type Probe struct {
 }
 
 // Strategy is exactly one of its fields.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.blueGreen)",fieldPath=".blueGreen",message="is not available in this version: write canary"
+// +kubebuilder:validation:XValidation:rule="!has(self.shadow)",fieldPath=".shadow",message="is not available in this version: write canary with a shadow step"
+// +kubebuilder:validation:XValidation:rule="!has(self.experiment)",fieldPath=".experiment",message="is not available in this version: write canary"
+// +kubebuilder:validation:XValidation:rule="has(self.canary)",message="needs canary"
 type Strategy struct {
-	Canary     *Canary  `json:"canary,omitempty"`
-	BlueGreen  Reserved `json:"blueGreen,omitempty"`
-	Shadow     Reserved `json:"shadow,omitempty"`
+	// Canary raises the candidate's share step by step.
+	Canary *Canary `json:"canary,omitempty"`
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	BlueGreen Reserved `json:"blueGreen,omitempty"`
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Shadow Reserved `json:"shadow,omitempty"`
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
 	Experiment Reserved `json:"experiment,omitempty"`
 }
 
+// MaxSteps bounds the steps of a canary.
+const MaxSteps = 64
+
 // Canary raises the candidate's share step by step.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.steps) || size(self.steps) == 0 || (has(self.steps[size(self.steps)-1].weight) && self.steps[size(self.steps)-1].weight == 100.0)",fieldPath=".steps",message="the last step must be {weight: 100}"
+// +kubebuilder:validation:XValidation:rule="!has(self.steps) || (self.steps.filter(s, has(s.weight)).map(s, s.weight).isSorted() && self.steps.all(s, !has(s.weight) || self.steps.exists_one(t, has(t.weight) && t.weight == s.weight)))",fieldPath=".steps",message="weights must rise from step to step"
+// +kubebuilder:validation:XValidation:rule="!has(self.steps) || size(self.steps) == 0 || self.steps.exists(s, has(s.shadow) || (has(s.weight) && s.weight < 100.0))",fieldPath=".steps",message="compare nothing: put at least one step below 100 before it, so that there is evidence to promote on"
 type Canary struct {
-	Steps          []Step    `json:"steps,omitempty"`          // default 5, 25, 50, 100
-	ScaleDownDelay *Duration `json:"scaleDownDelay,omitempty"` // between the end of an arm's traffic and its own; default 30s
-	ReadyWithin    *Duration `json:"readyWithin,omitempty"`    // how long the candidate may take to become ready; default 10m
+	// Steps; 5, 25, 50, 100 unless said otherwise.
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=atomic
+	Steps []Step `json:"steps,omitempty"`
+	// ScaleDownDelay is the time between the end of an arm's traffic and its
+	// own; 30s unless said otherwise.
+	ScaleDownDelay *Duration `json:"scaleDownDelay,omitempty"`
+	// ReadyWithin is how long the candidate may take to become ready; 10m
+	// unless said otherwise.
+	ReadyWithin *Duration `json:"readyWithin,omitempty"`
 }
 
 // Step is one rung: exactly one of weight, pause, shadow.
+//
+// +kubebuilder:validation:XValidation:rule="[has(self.weight), has(self.pause), has(self.shadow)].exists_one(x, x)",message="needs exactly one of weight, pause, shadow"
+// +kubebuilder:validation:XValidation:rule="!has(self.margin) || has(self.weight)",fieldPath=".margin",message="must be at a weight step: promotion margins are multiplied by it"
 type Step struct {
-	Weight *Weight `json:"weight,omitempty"` // percent of traffic to the candidate
-	Margin float64 `json:"margin,omitempty"` // promotion margins × this at this step; default 4 below 20%, 2 below 50%, else 1; the last gate is always 1
-	Pause  *Pause  `json:"pause,omitempty"`
+	// Weight is the percentage of traffic to the candidate.
+	Weight *Weight `json:"weight,omitempty"`
+	// Margin multiplies the promotion margins at this step; 4 below 20%, 2
+	// below 50%, else 1 unless said otherwise; the last gate is always 1.
+	// +kubebuilder:validation:Minimum=1
+	Margin float64 `json:"margin,omitempty"`
+	// Pause holds.
+	Pause *Pause `json:"pause,omitempty"`
+	// Shadow mirrors.
 	Shadow *Mirror `json:"shadow,omitempty"`
 }
 
 // Pause holds: for a time, or, when empty, until a person promotes.
 type Pause struct {
+	// For a time above 0.
+	// +kubebuilder:validation:XValidation:rule="self.matches('[1-9]')",message="is no time: write one, or pause: {} to wait for a person"
 	For *Duration `json:"for,omitempty"`
 }
 
 // Mirror copies a share of stable's traffic to the candidate, whose answers
 // are compared and dropped.
 type Mirror struct {
+	// Percent of stable's traffic, above 0.
+	// +kubebuilder:validation:XValidation:rule="self > 0.0",message="mirrors nothing: write 1 to 100"
 	Percent Weight `json:"percent"`
 }
 
 // Routing is exactly one router, and who goes where.
+//
+// +kubebuilder:validation:XValidation:rule="[has(self.gateway), has(self.gatewayAPI), has(self.istio), has(self.nginx), has(self.appMesh), has(self.replicas)].exists_one(x, x)",message="needs exactly one of gateway, gatewayAPI, istio, nginx, appMesh, replicas"
+// +kubebuilder:validation:XValidation:rule="!has(self.flag)",fieldPath=".flag",message="is not available in this version"
+// +kubebuilder:validation:XValidation:rule="!(has(self.always) && self.always.exists(m, has(m.cohort) && !(has(self.cohorts) && self.cohorts.exists(c, c.name == m.cohort)))) && !(has(self.never) && self.never.exists(m, has(m.cohort) && !(has(self.cohorts) && self.cohorts.exists(c, c.name == m.cohort))))",message="a cohort of always or never is not defined: list it under cohorts"
+// +kubebuilder:validation:XValidation:rule="has(self.stickyBy) || !((has(self.always) && self.always.exists(m, has(m.cohort))) || (has(self.never) && self.never.exists(m, has(m.cohort))))",message="a cohort of always or never needs stickyBy, which says where a request's key is found"
+// +kubebuilder:validation:XValidation:rule="has(self.country) || !((has(self.always) && self.always.exists(m, has(m.country))) || (has(self.never) && self.never.exists(m, has(m.country))))",message="the country of always or never cannot be known: say under country which header tells it"
+// +kubebuilder:validation:XValidation:rule="!has(self.country) || !has(self.country.header) || !has(self.gateway) || (has(self.gateway.trustedProxies) && size(self.gateway.trustedProxies) > 0)",fieldPath=".country",message="header would be believed from anybody: name who may set it under gateway.trustedProxies"
+// +kubebuilder:validation:XValidation:rule="has(self.gateway) || !(has(self.stickyBy) || has(self.country) || has(self.cohorts))",message="stickyBy, country and cohorts need Haldane's gateway: write gateway, or leave them out"
+// +kubebuilder:validation:XValidation:rule="!has(self.replicas) || !(has(self.always) || has(self.never))",fieldPath=".replicas",message="cannot tell requests apart: leave always and never out, or choose another router"
+// +kubebuilder:validation:XValidation:rule="!has(self.appMesh) || !((has(self.always) && self.always.exists(m, has(m.cookie))) || (has(self.never) && self.never.exists(m, has(m.cookie))))",fieldPath=".appMesh",message="cannot match cookies: match a header, or choose another router"
+// +kubebuilder:validation:XValidation:rule="!has(self.nginx) || !has(self.always) || (self.always.filter(m, has(m.header)).size() <= 1 && self.always.filter(m, has(m.cookie)).size() <= 1)",fieldPath=".always",message="nginx takes one header and one cookie"
 type Routing struct {
-	Gateway    *Gateway  `json:"gateway,omitempty"`
-	GatewayAPI Reserved  `json:"gatewayAPI,omitempty"`
-	Istio      Reserved  `json:"istio,omitempty"`
-	Nginx      Reserved  `json:"nginx,omitempty"`
-	AppMesh    Reserved  `json:"appMesh,omitempty"`
-	Replicas   Reserved  `json:"replicas,omitempty"`
-	Flag       Reserved  `json:"flag,omitempty"`
-	StickyBy   *StickyBy `json:"stickyBy,omitempty"`
-	Always     []Match   `json:"always,omitempty"` // to the candidate whatever the weight
-	Never      []Match   `json:"never,omitempty"`  // to stable whatever the weight; wins over always
-	Cohorts    []Cohort  `json:"cohorts,omitempty"`
-	Country    *Country  `json:"country,omitempty"` // where a request's country is known from
+	// Gateway is Haldane's own data plane.
+	Gateway *Gateway `json:"gateway,omitempty"`
+	// GatewayAPI is an HTTPRoute or GRPCRoute.
+	GatewayAPI *GatewayAPI `json:"gatewayAPI,omitempty"`
+	// Istio is a VirtualService.
+	Istio *Istio `json:"istio,omitempty"`
+	// Nginx is a canary Ingress.
+	Nginx *Nginx `json:"nginx,omitempty"`
+	// AppMesh is a VirtualRouter.
+	AppMesh *AppMesh `json:"appMesh,omitempty"`
+	// Replicas splits by numbers of pods.
+	Replicas *Replicas `json:"replicas,omitempty"`
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Flag Reserved `json:"flag,omitempty"`
+	// StickyBy keeps a user on one arm.
+	StickyBy *StickyBy `json:"stickyBy,omitempty"`
+	// Always goes to the candidate whatever the weight.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=atomic
+	Always []Match `json:"always,omitempty"`
+	// Never goes to the candidate; it wins over always.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=atomic
+	Never []Match `json:"never,omitempty"`
+	// Cohorts are lists of users.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=name
+	Cohorts []Cohort `json:"cohorts,omitempty"`
+	// Country says where a request's country is known from.
+	Country *Country `json:"country,omitempty"`
+	// AllowDirect lets a rollout run while the user's own Service reaches pods
+	// past the split; true unless said otherwise. On a cluster only.
+	AllowDirect *bool `json:"allowDirect,omitempty"`
 }
 
-// Gateway is Haldane's own data plane in this process.
+// Gateway is Haldane's own data plane: in this process, or a Deployment on a
+// cluster.
 type Gateway struct {
-	Listen         string   `json:"listen"`                   // "127.0.0.1:8080"; ":8080" listens on every address
-	FeedbackPath   string   `json:"feedbackPath,omitempty"`   // default /feedback
-	TrustedProxies []string `json:"trustedProxies,omitempty"` // CIDRs whose forwarding and country headers are believed
-	Limits         Limits   `json:"limits,omitzero"`
+	// Listen is the address: 127.0.0.1:8080; :8080 listens on every address,
+	// and is the default on a cluster.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([^:]*|[[][0-9a-fA-F:.%]+[]]):(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[0-5]?[0-9]{1,4})$')",message="is no address with a port: write it like :8080"
+	Listen string `json:"listen"`
+	// FeedbackPath takes labels; /feedback unless said otherwise.
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="self.startsWith('/')",message="is no path: write it like /feedback"
+	FeedbackPath string `json:"feedbackPath,omitempty"`
+	// TrustedProxies are networks whose forwarding and country headers are believed.
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.all(p, isCIDR(p))",message="is no network: write it like 10.0.0.0/8"
+	// +listType=atomic
+	TrustedProxies []string `json:"trustedProxies,omitempty"`
+	// Limits bound what requests may take.
+	Limits Limits `json:"limits,omitzero"`
+	// Fleet is the Deployment, on a cluster.
+	Fleet *GatewayFleet `json:"fleet,omitempty"`
 }
 
 // Limits bound what one request and all of them may take.
 type Limits struct {
-	HeaderBytes     int       `json:"headerBytes,omitempty"`     // default 65536
-	MirrorBodyBytes int       `json:"mirrorBodyBytes,omitempty"` // larger bodies are not mirrored; default 262144
-	ReadBodyBytes   int       `json:"readBodyBytes,omitempty"`   // larger answers are not read for predictions; default 1048576
-	Concurrent      int       `json:"concurrent,omitempty"`      // requests under way; default 4096
-	ConnectTimeout  *Duration `json:"connectTimeout,omitempty"`  // default 2s
-	ResponseTimeout *Duration `json:"responseTimeout,omitempty"` // until the first byte of the answer; default 30s
-	IdleTimeout     *Duration `json:"idleTimeout,omitempty"`     // between bytes and of idle connections; default 90s
+	// HeaderBytes of a request; 65536 unless said otherwise.
+	// +kubebuilder:validation:Minimum=0
+	HeaderBytes int `json:"headerBytes,omitempty"`
+	// MirrorBodyBytes is the largest body that is mirrored; 262144 unless said otherwise.
+	// +kubebuilder:validation:Minimum=0
+	MirrorBodyBytes int `json:"mirrorBodyBytes,omitempty"`
+	// ReadBodyBytes is the largest answer that is read for predictions; 1048576 unless said otherwise.
+	// +kubebuilder:validation:Minimum=0
+	ReadBodyBytes int `json:"readBodyBytes,omitempty"`
+	// Concurrent requests; 4096 unless said otherwise.
+	// +kubebuilder:validation:Minimum=0
+	Concurrent int `json:"concurrent,omitempty"`
+	// ConnectTimeout; 2s unless said otherwise.
+	ConnectTimeout *Duration `json:"connectTimeout,omitempty"`
+	// ResponseTimeout until the first byte of the answer; 30s unless said otherwise.
+	ResponseTimeout *Duration `json:"responseTimeout,omitempty"`
+	// IdleTimeout between bytes and of idle connections; 90s unless said otherwise.
+	IdleTimeout *Duration `json:"idleTimeout,omitempty"`
 }
 
 // StickyBy says where the key of a user is found: exactly one of its fields.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.header) != has(self.cookie)",message="needs exactly one of header, cookie"
 type StickyBy struct {
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
 	Header string `json:"header,omitempty"`
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
 	Cookie string `json:"cookie,omitempty"`
 }
 
 // Match selects requests: exactly one of its fields.
+//
+// +kubebuilder:validation:XValidation:rule="[has(self.header), has(self.cookie), has(self.country), has(self.cohort)].exists_one(x, x)",message="needs exactly one of header, cookie, country, cohort"
 type Match struct {
-	Header  *FieldMatch `json:"header,omitempty"`
-	Cookie  *FieldMatch `json:"cookie,omitempty"`
-	Country []string    `json:"country,omitempty"` // ISO 3166-1 alpha-2
-	Cohort  string      `json:"cohort,omitempty"`
+	Header *FieldMatch `json:"header,omitempty"`
+	Cookie *FieldMatch `json:"cookie,omitempty"`
+	// Country codes of ISO 3166-1: NL.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=250
+	// +kubebuilder:validation:items:MaxLength=8
+	// +kubebuilder:validation:XValidation:rule="self.all(c, c.matches('^[A-Z]{2}$'))",message="is no country: write two capital letters (ISO 3166-1), like NL"
+	// +listType=atomic
+	Country []string `json:"country,omitempty"`
+	// Cohort is the name of a list of users.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Cohort string `json:"cohort,omitempty"`
 }
 
 // FieldMatch matches a header or cookie; with a name alone its presence is enough.
+//
+// +kubebuilder:validation:XValidation:rule="[has(self.exact), has(self.prefix), has(self.regex)].filter(x, x).size() <= 1",message="has more than one of exact, prefix, regex: keep one"
+// +kubebuilder:validation:XValidation:rule="!has(self.regex) || 'x'.matches(self.regex) in [true, false]",fieldPath=".regex",message="is no regular expression"
 type FieldMatch struct {
-	Name   string `json:"name"`
-	Exact  string `json:"exact,omitempty"`
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Name string `json:"name"`
+	// +kubebuilder:validation:MaxLength=1024
+	Exact string `json:"exact,omitempty"`
+	// +kubebuilder:validation:MaxLength=1024
 	Prefix string `json:"prefix,omitempty"`
-	Regex  string `json:"regex,omitempty"`
+	// +kubebuilder:validation:MaxLength=1024
+	Regex string `json:"regex,omitempty"`
 }
 
 // Cohort is a list of sticky keys: in the file itself, or one a line in another.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.file)",fieldPath=".file",message="is a file on one machine: on a cluster write keys"
+// +kubebuilder:validation:XValidation:rule="has(self.keys)",message="needs keys"
 type Cohort struct {
-	Name string   `json:"name"`
+	// Name of the cohort.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+	// Keys are what stickyBy finds in a request.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=1000
+	// +kubebuilder:validation:items:MaxLength=256
+	// +listType=atomic
 	Keys []string `json:"keys,omitempty"`
-	File string   `json:"file,omitempty"`
+	// +kubebuilder:validation:MaxLength=4096
+	File string `json:"file,omitempty"`
 }
 
 // Country says where a request's country comes from: exactly one of its fields.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.database)",fieldPath=".database",message="is a file on one machine: on a cluster write header"
+// +kubebuilder:validation:XValidation:rule="has(self.header)",message="needs header"
 type Country struct {
+	// +kubebuilder:validation:MaxLength=4096
 	Database string `json:"database,omitempty"` // a MaxMind DB file with country records
-	Header   string `json:"header,omitempty"`   // set by a trusted proxy
+	// Header that a trusted proxy sets.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Header string `json:"header,omitempty"`
 }
 
 // Inference tells how predictions are read where that cannot be told from the
 // protocol.
 type Inference struct {
-	Threshold float64  `json:"threshold,omitempty"` // of a probability that means the second class; default 0.5
-	Classes   []string `json:"classes,omitempty"`   // names of class 0, 1, …
-	Expr      string   `json:"expr,omitempty"`      // CEL over request and response, for answers of no known protocol
+	// Threshold of a probability that means the second class; 0.5 unless said otherwise.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1
+	Threshold float64 `json:"threshold,omitempty"`
+	// Classes are the names of class 0, 1, …
+	// +kubebuilder:validation:MaxItems=1000
+	// +listType=atomic
+	Classes []string `json:"classes,omitempty"`
+	// Expr is CEL over request and response, for answers of no known protocol.
+	// +kubebuilder:validation:MaxLength=4096
+	Expr string `json:"expr,omitempty"`
 }

@@ -10,16 +10,17 @@ import (
 
 // Validate returns everything that is wrong with a defaulted document, with
 // paths and without lines. An empty result means it can be run in local mode.
-func (m *ModelRollout) Validate() []Problem {
-	v := &validator{}
+func (m *ModelRollout) Validate() []Problem { return m.validate(&validator{}) }
+
+func (m *ModelRollout) validate(v *validator) []Problem {
 	if m.APIVersion != APIVersion {
 		v.add("apiVersion", "is %q: write %s", m.APIVersion, APIVersion)
 	}
 	if m.Kind != Kind {
 		v.add("kind", "is %q: write %s", m.Kind, Kind)
 	}
-	if !dnsLabel.MatchString(m.Metadata.Name) || len(m.Metadata.Name) > 63 {
-		v.add("metadata.name", "is %q: write a name of lower-case letters, digits and dashes, at most 63", m.Metadata.Name)
+	if !dnsLabel.MatchString(m.Name) || len(m.Name) > 63 {
+		v.add("metadata.name", "is %q: write a name of lower-case letters, digits and dashes, at most 63", m.Name)
 	}
 	v.what(&m.Spec)
 	v.strategy(&m.Spec.Strategy, m.Spec.Analysis.Metrics)
@@ -33,7 +34,10 @@ func (m *ModelRollout) Validate() []Problem {
 
 var dnsLabel = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
 
-type validator struct{ problems []Problem }
+type validator struct {
+	cluster  bool // the document is a custom resource
+	problems []Problem
+}
 
 func (v *validator) add(path, format string, args ...any) {
 	v.problems = append(v.problems, Problem{Path: path, Message: fmt.Sprintf(format, args...)})
@@ -70,11 +74,16 @@ func (v *validator) one(path string, present map[string]bool, order ...string) b
 }
 
 func (v *validator) what(s *Spec) {
+	if v.cluster {
+		v.onCluster(s)
+		return
+	}
+	v.localOnly(s)
 	if !v.one("spec", map[string]bool{"workload": s.Workload != nil, "endpoints": s.Endpoints != nil}, "endpoints", "workload") {
 		return
 	}
 	if s.Endpoints == nil {
-		v.reserved("spec.workload", s.Workload, "it names a Deployment on a cluster; in local mode write endpoints")
+		v.add("spec.workload", "names a Deployment on a cluster, where haldane controller carries the rollout out: apply the file there, or write endpoints")
 		return
 	}
 	stable, canary := &s.Endpoints.Stable, &s.Endpoints.Canary
@@ -121,10 +130,8 @@ func (v *validator) routing(r *Routing) {
 		"nginx": r.Nginx != nil, "appMesh": r.AppMesh != nil, "replicas": r.Replicas != nil, "flag": r.Flag != nil,
 	}
 	if v.one(path, present, "gateway", "gatewayAPI", "istio", "nginx", "appMesh", "replicas", "flag") {
-		for name, raw := range map[string]Reserved{"gatewayAPI": r.GatewayAPI, "istio": r.Istio, "nginx": r.Nginx,
-			"appMesh": r.AppMesh, "replicas": r.Replicas, "flag": r.Flag} {
-			v.reserved(path+"."+name, raw, "in local mode write gateway")
-		}
+		v.reserved(path+".flag", r.Flag, "")
+		v.router(path, r)
 	}
 	if r.Gateway != nil {
 		v.gateway(path+".gateway", r.Gateway)
@@ -139,10 +146,10 @@ func (v *validator) routing(r *Routing) {
 			v.add(at+".name", "is %q: give each cohort a name of its own", c.Name)
 		}
 		cohorts[c.Name] = true
-		v.one(at, map[string]bool{"keys": len(c.Keys) > 0, "file": c.File != ""}, "keys", "file")
+		v.cohort(at, c)
 	}
 	if c := r.Country; c != nil {
-		v.one(path+".country", map[string]bool{"database": c.Database != "", "header": c.Header != ""}, "database", "header")
+		v.country(path+".country", c)
 		if c.Header != "" && r.Gateway != nil && len(r.Gateway.TrustedProxies) == 0 {
 			v.add(path+".country.header", "would be believed from anybody: name who may set it under gateway.trustedProxies")
 		}

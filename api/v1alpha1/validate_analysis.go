@@ -33,7 +33,7 @@ func splitListen(addr string) (int, error) {
 func (v *validator) analysis(s *Spec) {
 	const path = "spec.analysis"
 	a := &s.Analysis
-	v.reserved(path+".source.prometheus", a.Source.Prometheus, "in local mode the gateway counts by itself; leave source out")
+	v.source(path+".source", &a.Source)
 	v.reserved(path+".guardrails", a.Guardrails, "")
 	v.reserved(path+".checks", a.Checks, "")
 	v.probability(path+".falseRollbackProbability", float64(*a.FalseRollbackProbability), 0.2)

@@ -27,7 +27,7 @@ func Plan(m *v1alpha1.ModelRollout) (rollout.Plan, error) {
 	}
 	cfg.PerRequest = m.Spec.Routing.StickyBy == nil
 	return rollout.Plan{
-		Name:        rollout.ID(m.Metadata.Name),
+		Name:        rollout.ID(m.Name),
 		Stable:      revision(e.Stable),
 		Canary:      revision(e.Canary),
 		Steps:       steps(c.Steps),
@@ -73,7 +73,7 @@ func steps(in []v1alpha1.Step) []rollout.Step {
 
 func splitTemplate(m *v1alpha1.ModelRollout) traffic.Split {
 	r := m.Spec.Routing
-	s := traffic.Split{Salt: m.Metadata.Name, Always: matches(r.Always), Never: matches(r.Never)}
+	s := traffic.Split{Salt: m.Name, Always: matches(r.Always), Never: matches(r.Never)}
 	if r.StickyBy != nil {
 		s.Sticky = traffic.Sticky(*r.StickyBy)
 	}

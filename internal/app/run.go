@@ -87,7 +87,7 @@ func (l *local) open(ctx context.Context) (o engine.Outcome, over bool, err erro
 // remember opens the state file.
 func (l *local) remember() error {
 	o := &l.options
-	path := cmp.Or(o.State, filepath.Join(o.Dir, ".haldane", o.Rollout.Metadata.Name+".db"))
+	path := cmp.Or(o.State, filepath.Join(o.Dir, ".haldane", o.Rollout.Name+".db"))
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("make the folder of the state file: %w: choose another with --state", err)
 	}

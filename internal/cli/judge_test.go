@@ -24,7 +24,7 @@ import (
 func offline(t *testing.T, p Program, args ...string) (code int, out, errOut string) {
 	t.Helper()
 	p.Plan = func(m *v1alpha1.ModelRollout) (rollout.Plan, error) {
-		return rollout.Plan{Name: rollout.ID(m.Metadata.Name), Analysis: analysis.Config{
+		return rollout.Plan{Name: rollout.ID(m.Name), Analysis: analysis.Config{
 			FalseRollback: .01, FalsePromotion: .05, MaxDuration: time.Hour, Interval: 15 * time.Second, SRM: .001,
 			Metrics: []analysis.Metric{{Name: "errors", Kind: analysis.ErrorRate, MaxIncrease: .01, Tolerate: .5}},
 		}}, nil

@@ -70,7 +70,7 @@ func (e *Engine) scaleNow(applied *rollout.Desired) (now rollout.Scale, known bo
 func (e *Engine) applySplit(ctx context.Context) (moved bool, err error) {
 	s := e.want.Split
 	_, err = call(ctx, &e.doors.applyRouter, e.cfg.Timeout, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, e.cfg.Router.Apply(ctx, router.Target{Rollout: string(e.id)}, s)
+		return struct{}{}, e.cfg.Router.Apply(ctx, router.Target{Rollout: string(e.id), Sequence: e.state.Sequence}, s)
 	})
 	if err != nil {
 		return false, fmt.Errorf("canary %s, mirror %s: %w", s.Canary, s.Mirror, err)
@@ -88,7 +88,7 @@ func (e *Engine) applySplit(ctx context.Context) (moved bool, err error) {
 // again.
 func (e *Engine) applyScale(ctx context.Context, s rollout.Scale) error {
 	_, err := call(ctx, &e.doors.applyWorkload, e.cfg.Timeout, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, e.cfg.Workload.Apply(ctx, workload.Target{Rollout: string(e.id)}, s)
+		return struct{}{}, e.cfg.Workload.Apply(ctx, workload.Target{Rollout: string(e.id), Sequence: e.state.Sequence}, s)
 	})
 	if err != nil {
 		return err

@@ -10,6 +10,10 @@ import (
 // Target names what is routed.
 type Target struct {
 	Rollout string
+	// Sequence of the decision that wants this: it grows with every saved
+	// decision. What several processes may write carries it, so that an older
+	// decision is never written over a later one. 0 where nothing is written.
+	Sequence uint64
 }
 
 // Router applies a split to one data plane. Implementations are safe for

@@ -1,0 +1,40 @@
+package cluster
+
+import (
+	"context"
+
+	"github.com/haldane-dev/haldane/internal/rollout"
+	"github.com/haldane-dev/haldane/internal/workload"
+)
+
+// Workload is a workload whose revisions are not in the file: they are what
+// runs.
+type Workload interface {
+	workload.Workload
+	// Prepare brings about what must be there before anything is decided: the
+	// stable copy and both Services, ready to take traffic. It is idempotent
+	// and returns what it waits for, "" once all is there.
+	Prepare(ctx context.Context, t workload.Target) (waiting string, err error)
+	// Revisions returns the revision in service and the candidate that the
+	// user wants. They are equal when there is no candidate.
+	Revisions(ctx context.Context, t workload.Target) (stable, canary rollout.Revision, err error)
+}
+
+// Condition is something standing that people should know of.
+type Condition struct {
+	Type    string // of v1alpha1: ReplicasContested, DirectTrafficUncontrolled, …
+	True    bool
+	Reason  string // CamelCase
+	Message string // what is so, and what to do: the patch to apply, if there is one
+	// Blocks keeps a new revision from beginning while it is true. One that is
+	// on its way goes on.
+	Blocks bool
+}
+
+// Conditioner is an adapter that has conditions to report. Any of the three
+// kinds may be one.
+type Conditioner interface {
+	// Conditions returns those known now, the ones that are false included. It
+	// is called after each Observe and must not wait.
+	Conditions() []Condition
+}
