@@ -52,7 +52,7 @@ func (d *decoder) measure(i int, v gjson.Result) (analysis.Measure, error) {
 			}
 			return nil
 		}
-		return wrong("", "is not known here: %s", shape(kind))
+		return wrong("", "is not known here: %s", form(kind))
 	})
 	if err != nil {
 		return x, err
@@ -60,8 +60,8 @@ func (d *decoder) measure(i int, v gjson.Result) (analysis.Measure, error) {
 	return x, complete(kind, x)
 }
 
-// shape says how a metric of a kind is written.
-func shape(k analysis.Kind) string {
+// form says how a metric of a kind is written.
+func form(k analysis.Kind) string {
 	switch k {
 	case analysis.Latency:
 		return `a latency is {"edges":[…],"stable":{"counts":[…]},"canary":{"counts":[…]}}`
@@ -123,7 +123,7 @@ func arm(kind analysis.Kind, v gjson.Result, c *analysis.Counts) error {
 			hasK = true
 			return whole(v, &c.K)
 		}
-		return wrong("", "is not known here: %s", shape(kind))
+		return wrong("", "is not known here: %s", form(kind))
 	})
 	switch {
 	case err != nil:
@@ -153,7 +153,7 @@ func pairs(key string, v gjson.Result, x *analysis.Measure) error {
 	case "stableOnlyBad":
 		return whole(v, &x.StableOnlyBad)
 	}
-	return wrong("", "is not known here: %s", shape(analysis.Pairs))
+	return wrong("", "is not known here: %s", form(analysis.Pairs))
 }
 
 // wholes reads a list of counts whose sum is a count too.
