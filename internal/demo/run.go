@@ -50,7 +50,7 @@ func Run(ctx context.Context, o cli.DemoOptions) (expected bool, err error) {
 		API:     dashboard(o.API),
 		Hold:    o.Hold,
 		Logger:  o.Logger,
-		Output:  os.Stderr,
+		Output:  o.Output,
 		Ready:   func(a cli.Addresses) { p.start(ctx, a) },
 		Update:  p.update,
 	})
