@@ -64,6 +64,14 @@ func (c Counts) trials() int64 {
 // plus adds two arms' counts; histograms may differ in length.
 func (c Counts) plus(o Counts) Counts {
 	out := Counts{N: c.N + o.N, K: c.K + o.K, Sum: c.Sum + o.Sum, SumSq: c.SumSq + o.SumSq}
+	if n := max(len(c.Groups), len(o.Groups)); n > 0 {
+		out.Groups = make([]Group, n)
+		copy(out.Groups, c.Groups)
+		for i, g := range o.Groups {
+			out.Groups[i].N += g.N
+			out.Groups[i].K += g.K
+		}
+	}
 	if n := max(len(c.Counts), len(o.Counts)); n > 0 {
 		out.Counts = make([]int64, n)
 		copy(out.Counts, c.Counts)

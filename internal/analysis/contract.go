@@ -28,6 +28,7 @@ type Config struct {
 	SRM            float64       `json:"srm,omitempty"`        // false-alarm probability of the traffic check; 0 turns it off
 	Dispersion     bool          `json:"dispersion,omitempty"` // temper evidence by the dispersion estimated from the baseline
 	PerRequest     bool          `json:"perRequest,omitempty"` // every request of live traffic draws its arm by itself: no sticky cohorts, and the split is done where it is counted
+	Sticky         bool          `json:"sticky,omitempty"`     // users stay on their arm: shares are judged with counts by group of users, see Counts.Groups
 	Metrics        []Metric      `json:"metrics"`
 }
 
@@ -111,6 +112,7 @@ type Measure struct {
 	Disagree      int64     `json:"disagree,omitempty"`
 	CanaryOnlyBad int64     `json:"canaryOnlyBad,omitempty"`
 	StableOnlyBad int64     `json:"stableOnlyBad,omitempty"`
+	Before        []Group   `json:"before,omitempty"` // with the first block, if known: by group of users, what stable did before the rollout
 }
 
 // Counts is one arm of a Measure: n trials with k hits, or a histogram, or the
@@ -121,6 +123,16 @@ type Counts struct {
 	Counts []int64 `json:"counts,omitempty"`
 	Sum    float64 `json:"sum,omitempty"`
 	SumSq  float64 `json:"sumsq,omitempty"`
+	// Groups are N and K by group of users, where users stay on their arm: groups
+	// of equal size by a hash of the user, in the order in which a growing weight
+	// takes them to the canary. A hundred of them is a good number.
+	Groups []Group `json:"groups,omitempty"`
+}
+
+// Group is one group of users: n trials with k hits.
+type Group struct {
+	N int64 `json:"n"`
+	K int64 `json:"k"`
 }
 
 // Decision is what the evidence says, of one metric or of all.
@@ -160,6 +172,9 @@ type MetricVerdict struct {
 	Stable             float64  `json:"stable"` // estimate over the same: a share, a mean, seconds
 	Canary             float64  `json:"canary"`
 	Effect             Effect   `json:"effect"`
+	// Uncorrected: users stay on their arm and this metric is judged as if they did
+	// not, so that the stated error rates do not hold for it.
+	Uncorrected bool `json:"uncorrected,omitempty"`
 }
 
 // Effect is the estimated difference canary − stable with an interval to draw: at

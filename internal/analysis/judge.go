@@ -26,6 +26,7 @@ type moment struct {
 	schedule stats.Schedule
 	due      int  // restart slots whose time has come
 	temper   bool // weaken evidence by dispersion
+	who      who  // what part users play
 	// decides is the log evidence at which this metric alone decides for a
 	// rollback, if requests draw their arms one by one; else 0.
 	decides float64
@@ -37,6 +38,7 @@ type view struct {
 	schedule stats.Schedule
 	stable   float64 // trials per second
 	canary   float64
+	who      who
 }
 
 // summary is one metric's evidence and estimates. speed is the log promotion

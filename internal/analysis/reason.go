@@ -35,6 +35,8 @@ func (j *judgement) holding(m Metric, s *metricState, sum summary, eta float64) 
 	switch {
 	case j.warmsFor > 0 && s.CanaryN == 0:
 		return m.Name + ": the canary is warming up, for " + about(j.warmsFor) + " more; its requests are not compared yet"
+	case s.Users != nil && !s.Users.Known:
+		return m.Name + ": waiting until stable has shown how much its users differ, since they stay on their arm"
 	case s.Pending != nil && (s.CanaryN == 0 || s.Pending.Measure.Canary.trials() > 0):
 		return j.starving(m, s)
 	case sum.waiting != "" && s.Flow.Canary > 0:
@@ -57,7 +59,7 @@ func (m Metric) outlook(s *metricState, needed float64) string {
 	}
 	p := s.Share.Contrast.Stable.Rate(m.prior())
 	stable, canary := s.Flow.perSecond()
-	bet := share{m.margin(), m.Tolerate, m.prior(), effects}.rollback()
+	bet := share{m.margin(), m.Tolerate, m.prior(), effects, who{}}.rollback()
 	wait := func(stable, canary float64) float64 {
 		speed := bet.Growth(stats.Rates{Stable: p, Canary: math.Min(1, 2*p)}, stable, canary)
 		return needed * math.Max(1, s.Phi) / speed

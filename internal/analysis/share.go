@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/haldane-dev/haldane/internal/stats"
 )
@@ -48,7 +49,7 @@ func (s *shareState) check(_ Metric, x Measure) string {
 		if c.N < 0 || c.K < 0 || c.K > c.N {
 			return fmt.Sprintf("%d hits in %d trials", c.K, c.N)
 		}
-		return ""
+		return checkGroups(c)
 	})
 }
 
@@ -57,7 +58,7 @@ func (s *shareState) learn(m Metric, x Measure, decay float64) {
 }
 
 func (s *shareState) bet(m Metric, x Measure, at moment) float64 {
-	return s.wager(share{m.margin(), m.Tolerate, m.prior(), effects},
+	return s.wager(share{m.margin(), m.Tolerate, m.prior(), effects, at.who},
 		stats.Block{Stable: count(x.Stable), Canary: count(x.Canary)}, at)
 }
 
@@ -67,16 +68,17 @@ type share struct {
 	tolerate float64
 	prior    stats.Prior
 	grid     stats.Grid
+	who      who
 }
 
 // rollback returns the bet against the canary being tolerable.
 func (p share) rollback() stats.Bet {
-	return stats.Bet{Null: p.margin.Scale(p.tolerate), Side: stats.Rollback, Odds: p.grid.Odds}
+	return stats.Bet{Null: p.who.rollback(p.margin.Scale(p.tolerate)), Side: stats.Rollback, Odds: p.grid.Odds}
 }
 
 // promotion returns the bet against the canary being beyond the margin.
 func (p share) promotion(factor float64) stats.Bet {
-	return stats.Bet{Null: p.margin.Scale(factor), Side: stats.Promotion}
+	return stats.Bet{Null: p.who.promotion(p.margin.Scale(factor)), Side: stats.Promotion}
 }
 
 // wager takes one block as evidence on both sides. Both bets rest on earlier
@@ -124,7 +126,7 @@ func (s *shareState) mistrust() {
 func (s *shareState) restage() { s.Promotion = trial{} }
 
 func (s *shareState) summary(m Metric, v view) summary {
-	out := s.shareSummary(share{m.margin(), m.Tolerate, m.prior(), effects}, v)
+	out := s.shareSummary(share{m.margin(), m.Tolerate, m.prior(), effects, v.who}, v)
 	what := "canary errors"
 	if m.Kind == Outcome {
 		what = "canary wrong predictions"
@@ -150,6 +152,13 @@ func (s *shareState) shareSummary(p share, v view) summary {
 		margin:    bound{"at most ", at.At(stable), percent},
 	}
 	s.Range.put(&out.effect, -1, 1, 1)
+	if p.who.sticky {
+		// Half of each error probability went into who the users may be.
+		out.rollback -= math.Ln2
+		out.promotion -= math.Ln2
+		out.note = p.who.note()
+		p.who.widen(&out.effect, stable)
+	}
 	return out
 }
 

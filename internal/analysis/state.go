@@ -66,6 +66,7 @@ type metricState struct {
 	CanaryN int64    `json:"canaryN"`
 	Phi     float64  `json:"phi"`               // dispersion by which the newest block was tempered
 	Invalid string   `json:"invalid,omitempty"` // what was wrong with the newest block's counts
+	Users   *users   `json:"users,omitempty"`   // where users stay on their arm and are counted by group
 	Passed  bool     `json:"passed"`            // shown to be within the margin at this step
 
 	Share   *shareState   `json:"share,omitempty"`
@@ -119,6 +120,7 @@ func (m metricState) clone() metricState {
 	m.Drift = cloned(m.Drift, driftState.clone)
 	m.Mean = cloned(m.Mean, meanState.clone)
 	m.Pairs = cloned(m.Pairs, pairsState.clone)
+	m.Users = cloned(m.Users, users.clone)
 	return m
 }
 

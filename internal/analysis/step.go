@@ -42,6 +42,7 @@ func Step(cfg Config, s State, x Sample) (State, Verdict) {
 		warming:  !next.Warm,
 		schedule: cfg.schedule(),
 		temper:   cfg.Dispersion,
+		who:      who{sticky: cfg.Sticky, alpha: cfg.level(), beta: cfg.FalsePromotion},
 	}
 	shares := cfg.shares()
 	for i, m := range cfg.Metrics {
@@ -138,6 +139,7 @@ type block struct {
 	schedule stats.Schedule
 	temper   bool
 	decides  float64 // see moment
+	who      who     // without the cohort, which is the metric's
 }
 
 // restage forgets promotion evidence.
@@ -170,7 +172,22 @@ func (s *metricState) take(m Metric, b block) {
 		s.Pending = nil
 		return
 	}
-	if b.warming || !m.compared(b.sample.Stage) {
+	if b.who.sticky && len(x.Stable.Groups)+len(x.Before) > 0 {
+		lazily(&s.Users)
+	}
+	s.weigh(m, j, x, b)
+	if s.Users != nil {
+		s.Users.add(x, b.sample.Weight)
+	}
+}
+
+// weigh puts a block's counts where they belong: to history, to what waits for the
+// other arm, or to the evidence.
+func (s *metricState) weigh(m Metric, j judge, x Measure, b block) {
+	if b.who.sticky = s.Users != nil; b.who.sticky {
+		b.who.cohort = s.Users.cohort(b.sample.Weight)
+	}
+	if b.warming || s.Users != nil && !s.Users.Known || !m.compared(b.sample.Stage) {
 		s.settle(m, j)
 		if x.Stable.trials() > 0 {
 			j.learn(m, x.stableOnly(), stats.Decay(b.seconds))
@@ -233,6 +250,7 @@ func (s *metricState) bet(m Metric, j judge, p pending, b block) {
 		schedule: b.schedule,
 		due:      slots(s.Since, b.start),
 		temper:   b.temper,
+		who:      b.who,
 		decides:  b.decides,
 	})
 	stable, canary := p.Measure.Stable.trials(), p.Measure.Canary.trials()

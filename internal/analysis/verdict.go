@@ -61,6 +61,10 @@ func (j *judgement) metric(i int, share float64) (MetricVerdict, float64) {
 	m, s := j.cfg.Metrics[i], &j.states[i]
 	v := view{stage: j.stage, schedule: j.cfg.schedule()}
 	v.stable, v.canary = s.Flow.perSecond()
+	if s.Users != nil {
+		v.who = who{sticky: true, alpha: j.cfg.level(), beta: j.cfg.FalsePromotion}
+		v.who.cohort = s.Users.cohort(s.Weight)
+	}
 	sum := summary{waiting: "counts"}
 	if part := s.judge(m); part != nil {
 		sum = part.summary(m, v)
@@ -73,6 +77,7 @@ func (j *judgement) metric(i int, share float64) (MetricVerdict, float64) {
 		LogPromotion: sum.promotion, PromotionThreshold: j.beta,
 		StableN: s.StableN, CanaryN: s.CanaryN,
 		Stable: sum.stable, Canary: sum.canary, Effect: sum.effect,
+		Uncorrected: j.cfg.Sticky && s.Users == nil && m.Kind != Pairs,
 	}
 	eta := math.Inf(1)
 	if sum.speed > 0 {

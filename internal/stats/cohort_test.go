@@ -1,0 +1,124 @@
+package stats
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// users draws counts of groups whose rates differ with the given coefficient of
+// variation.
+func users(r *rand.Rand, groups int, n, p, cv float64) Groups {
+	out := make(Groups, groups)
+	for i := range out {
+		rate := math.Min(1, p*math.Exp(cv*r.NormFloat64()-cv*cv/2))
+		out[i] = Count{n, drawn(r, n, rate)}
+	}
+	return out
+}
+
+// TestSpreadFindsTheVariance: with much seen the estimate is the variance of the
+// groups' rates, and the standard deviation added for caution.
+func TestSpreadFindsTheVariance(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for _, cv := range []float64{.1, .3} {
+		sum := 0.0
+		const runs = 40
+		for range runs {
+			v, ok := users(r, 100, 4000, .05, cv).Spread()
+			if !ok {
+				t.Fatal("too little seen")
+			}
+			sum += v / runs
+		}
+		low, high := .95*cv*cv, 1.35*cv*cv+.001
+		if sum < low || sum > high {
+			t.Errorf("coefficient of variation %v: spread %v, want %v to %v", cv, sum, low, high)
+		}
+	}
+}
+
+func TestSpreadOfEqualUsersIsSmall(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 1))
+	none := 0
+	for range 100 {
+		v, _ := users(r, 100, 2000, .05, 0).Spread()
+		if v == 0 {
+			none++
+		}
+		if v > .01 {
+			t.Errorf("users who are all alike have a spread of %v", v)
+		}
+	}
+	if none < 5 || none > 40 {
+		t.Errorf("no spread in %d of 100; one standard deviation of caution leaves about 16", none)
+	}
+}
+
+func TestSpreadWaits(t *testing.T) {
+	few := Groups{{100, 3}, {100, 20}}
+	if _, ok := few.Spread(); ok {
+		t.Error("two groups suffice")
+	}
+	if _, ok := make(Groups, 100).Spread(); ok {
+		t.Error("nothing suffices")
+	}
+	rare := make(Groups, 100)
+	for i := range rare {
+		rare[i] = Count{1000, 0}
+	}
+	rare[3].K = 20
+	if _, ok := rare.Spread(); ok {
+		t.Error("twenty hits suffice")
+	}
+}
+
+func TestCompare(t *testing.T) {
+	// Without a past: the spread of 5 of 100 groups against 95.
+	c := Compare(.09, .05, nil, 100)
+	near(t, "no past, mean", c.Mean, 0, 0)
+	near(t, "no past, variance", c.Variance, .09*(1./5+1./95), 1e-15)
+	near(t, "99.5% ratio", c.Ratio(.005), math.Exp(2.5758293035489*math.Sqrt(c.Variance)), 1e-9)
+	near(t, "2.5% ratio", c.Ratio(.975), math.Exp(-1.9599639845401*math.Sqrt(c.Variance)), 1e-9)
+
+	past := make(Groups, 100)
+	for i := range past {
+		past[i] = Count{1e6, 1e4}
+		if i < 5 {
+			past[i].K = 2e4
+		}
+	}
+	// So much past that the ratio of the cohort's rates is known.
+	c = Compare(.09, .05, past, 100)
+	near(t, "long past, mean", c.Mean, math.Log(2), 1e-3)
+	if c.Variance > 2e-5 {
+		t.Errorf("long past, variance %v", c.Variance)
+	}
+	// Half of a group in the cohort.
+	c = Compare(1e9, .045, past, 100)
+	near(t, "4.5 groups", c.Mean, math.Log(2*95.5/(95+2*.5)), 1e-3)
+	if got := Compare(0, .05, past, 100); got != (Cohort{}) || got.Ratio(.005) != 1 {
+		t.Errorf("users who are all alike: %+v", got)
+	}
+}
+
+func TestComparePastOnlyHelps(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		spread := rapid.Float64Range(1e-6, 4).Draw(t, "spread")
+		w := rapid.Float64Range(.01, .99).Draw(t, "w")
+		past := make(Groups, 20)
+		for i := range past {
+			n := rapid.Float64Range(0, 1e6).Draw(t, "n")
+			past[i] = Count{n, n * rapid.Float64Range(0, 1).Draw(t, "p")}
+		}
+		with, without := Compare(spread, w, past, 20), Compare(spread, w, nil, 20)
+		if !(with.Variance <= without.Variance) || math.IsNaN(with.Mean) || math.IsInf(with.Mean, 0) {
+			t.Fatalf("with a past %+v, without %+v", with, without)
+		}
+		if with.Ratio(.005) < with.Ratio(.5) || with.Ratio(.5) < with.Ratio(.975) {
+			t.Fatalf("ratios out of order: %+v", with)
+		}
+	})
+}
