@@ -26,9 +26,10 @@
 //     a newer version goes on from an older one's.
 //
 // Limits of the claim: error rates hold for requests that fail independently, and
-// approximately (through tempering) for bursts. With sticky cohorts users differ
-// lastingly, which these tests do not yet account for. Intervals are shown, not
-// decided by; each is valid at every look by itself.
+// approximately (through tempering) for bursts. Where users stay on their arm they
+// differ lastingly; shares with counts by group of users are judged accordingly,
+// other metrics are marked as uncorrected. Intervals are shown, not decided by;
+// each is valid at every look by itself.
 //
 // It is pure: no clock, no randomness, no I/O; equal inputs give equal
 // outputs and inputs are never modified. All functions are safe for concurrent

@@ -25,7 +25,8 @@ func Plan(m *v1alpha1.ModelRollout) (rollout.Plan, error) {
 	if err != nil {
 		return rollout.Plan{}, err
 	}
-	cfg.PerRequest = m.Spec.Routing.StickyBy == nil
+	cfg.Sticky = m.Spec.Routing.StickyBy != nil
+	cfg.PerRequest = !cfg.Sticky
 	return rollout.Plan{
 		Name:        rollout.ID(m.Name),
 		Stable:      revision(e.Stable),

@@ -78,6 +78,8 @@ type armCells struct {
 	confidenceBins, valueBins   row
 	confidence, value           moments
 	firstToken, tokenTime       moments
+	groups, groupErrors         row
+	alone, aloneErrors          row
 }
 
 // init makes room for the histograms.
@@ -89,6 +91,11 @@ func (c *armCells) init(o Options) {
 	c.confidenceBins = make(row, ScoreBins)
 	if o.Value.IsSet() {
 		c.valueBins = make(row, ScoreBins)
+	}
+	if o.Sticky {
+		for _, h := range []*row{&c.groups, &c.groupErrors, &c.alone, &c.aloneErrors} {
+			*h = make(row, Groups)
+		}
 	}
 }
 
@@ -114,6 +121,10 @@ func (c *armCells) drain(to *ArmCounts) {
 	c.value.drain(&to.Value)
 	c.firstToken.drain(&to.TTFTMoments)
 	c.tokenTime.drain(&to.PerTokenMoments)
+	c.groups.drain(to.GroupRequests)
+	c.groupErrors.drain(to.GroupErrors)
+	c.alone.drain(to.AloneRequests)
+	c.aloneErrors.drain(to.AloneErrors)
 }
 
 // cellSet is everything that is swapped at a snapshot.

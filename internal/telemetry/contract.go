@@ -13,6 +13,9 @@ type Exchange struct {
 	Arm         traffic.Arm
 	Generation  uint64 // of the table that decided
 	Forced      bool   // by a match: counted apart, never evidence
+	Keyed       bool   // decided by a sticky key, whose bucket is Bucket
+	Bucket      uint16 // in [0, traffic.Full)
+	Alone       bool   // stable had all random traffic when this was decided
 	Warmup      bool   // a warm-up request or health check: counted apart, never evidence
 	Start       time.Time
 	Latency     time.Duration // to the last byte, or to the failure

@@ -13,6 +13,10 @@ const (
 	DefaultMaxClasses = 64
 	// OtherClass is the name under which all further classes are counted.
 	OtherClass = "(other)"
+	// Groups is how many groups of users are told apart by their sticky key: each
+	// takes a hundredth of the buckets, so that the canary's share takes whole
+	// groups, from the first on.
+	Groups = 100
 	// DefaultMaxKeys is how many sticky keys are remembered.
 	DefaultMaxKeys = 1 << 18
 	// maxWeights is how many different weights assignments are told apart by.
@@ -46,8 +50,9 @@ type Options struct {
 	// Edges are the upper edges of the latency histograms, ascending; default
 	// [DefaultEdges].
 	Edges []time.Duration
-	// Sticky makes room to count each sticky key once in the traffic check.
-	// Without it keyed assignments are left out of the check.
+	// Sticky makes room to count each sticky key once in the traffic check, and
+	// requests and errors by group of users. Without it keyed assignments are left
+	// out of the check.
 	Sticky bool
 	// MaxKeys is how many keys are remembered at most, rounded up to a power of
 	// two; further ones are left out of the check. Default DefaultMaxKeys.

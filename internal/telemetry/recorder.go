@@ -141,9 +141,11 @@ func (r *Recorder) observe(a *armCells, x *Exchange) {
 	case x.Failed:
 		a.requests.Add(1)
 		a.errors.Add(1)
+		a.group(x)
 		return
 	default:
 		a.requests.Add(1)
+		a.group(x)
 	}
 	a.latency[bin(r.opt.Edges, x.Latency)].Add(1)
 	a.latencySum.Add(int64(x.Latency))
@@ -158,6 +160,25 @@ func (r *Recorder) observe(a *armCells, x *Exchange) {
 	}
 	for i := range x.Predictions {
 		r.predict(a, &x.Predictions[i])
+	}
+}
+
+// group counts an answered or failed request for its group of users.
+func (a *armCells) group(x *Exchange) {
+	if !x.Keyed || a.groups == nil {
+		return
+	}
+	g := int(x.Bucket) * Groups / int(traffic.Full) % Groups
+	a.groups[g].Add(1)
+	if x.Failed {
+		a.groupErrors[g].Add(1)
+	}
+	if !x.Alone {
+		return
+	}
+	a.alone[g].Add(1)
+	if x.Failed {
+		a.aloneErrors[g].Add(1)
 	}
 }
 

@@ -213,3 +213,38 @@ func TestStrangeArmDoesNotPanic(t *testing.T) {
 		t.Errorf("%d requests on stable", n)
 	}
 }
+
+// TestGroupsOfUsers: requests that a sticky key decided count for its group, a
+// hundredth of the buckets; those from when stable was alone a second time.
+func TestGroupsOfUsers(t *testing.T) {
+	r := New(Options{Sticky: true})
+	for _, x := range []Exchange{
+		{Keyed: true, Bucket: 0, Alone: true},
+		{Keyed: true, Bucket: 99, Alone: true, Failed: true},
+		{Keyed: true, Bucket: 100},
+		{Keyed: true, Bucket: 9999, Failed: true},
+		{Keyed: true, Bucket: 9999, Cancelled: true},
+		{Keyed: true, Bucket: 9999, Forced: true},
+		{Bucket: 9999}, // no key: nobody stays
+	} {
+		r.Observe(&x)
+	}
+	got := r.Snapshot().Arms[traffic.Stable]
+	want := func(name string, counts []int64, by map[int]int64) {
+		t.Helper()
+		full := make([]int64, Groups)
+		for g, n := range by {
+			full[g] = n
+		}
+		if diff := cmp.Diff(full, counts); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	want("requests", got.GroupRequests, map[int]int64{0: 2, 1: 1, 99: 1})
+	want("errors", got.GroupErrors, map[int]int64{0: 1, 99: 1})
+	want("alone", got.AloneRequests, map[int]int64{0: 2})
+	want("errors alone", got.AloneErrors, map[int]int64{0: 1})
+	if s := New(Options{}); s.Snapshot().Arms[traffic.Stable].GroupRequests != nil {
+		t.Error("groups without sticky keys")
+	}
+}

@@ -28,6 +28,10 @@ type ArmCounts struct {
 	LatencySum int64   // nanoseconds of what Latency counts
 	TTFT       []int64 // time to first token
 	PerToken   []int64 // time per output token
+	// By group of users, of those decided by a sticky key; nil unless sticky. Alone
+	// are those from when stable had all random traffic: all groups alike.
+	GroupRequests, GroupErrors []int64
+	AloneRequests, AloneErrors []int64
 
 	// Of the requests above that were answered.
 	Predictions     int64 // read
@@ -93,6 +97,11 @@ func emptySnapshot(o Options) Snapshot {
 		if o.Value.IsSet() {
 			s.Arms[i].ValueBins = make([]int64, ScoreBins)
 		}
+		if o.Sticky {
+			for _, h := range s.Arms[i].byGroup() {
+				*h = make([]int64, Groups)
+			}
+		}
 	}
 	return s
 }
@@ -148,7 +157,12 @@ func (s *Snapshot) clone() *Snapshot {
 
 // histograms returns every list of counts, so that they can be treated alike.
 func (a *ArmCounts) histograms() []*[]int64 {
-	return []*[]int64{&a.Latency, &a.TTFT, &a.PerToken, &a.ByClass, &a.ConfidenceBins, &a.ValueBins}
+	all := []*[]int64{&a.Latency, &a.TTFT, &a.PerToken, &a.ByClass, &a.ConfidenceBins, &a.ValueBins}
+	return append(all, a.byGroup()...)
+}
+
+func (a *ArmCounts) byGroup() []*[]int64 {
+	return []*[]int64{&a.GroupRequests, &a.GroupErrors, &a.AloneRequests, &a.AloneErrors}
 }
 
 func (a *ArmCounts) numbers() []*int64 {

@@ -18,7 +18,7 @@ func measure(m metric.Metric, d *telemetry.Snapshot, bins []string, l labels) (x
 		return outcome(m, l)
 	case m.Kind == analysis.ErrorRate:
 		return both(d, func(a *telemetry.ArmCounts) analysis.Counts {
-			return analysis.Counts{N: a.Requests, K: a.Errors}
+			return analysis.Counts{N: a.Requests, K: a.Errors, Groups: groups(a.GroupRequests, a.GroupErrors)}
 		}), true
 	case m.Kind == analysis.Latency:
 		x = both(d, func(a *telemetry.ArmCounts) analysis.Counts { return analysis.Counts{Counts: a.Latency} })
@@ -32,6 +32,21 @@ func measure(m metric.Metric, d *telemetry.Snapshot, bins []string, l labels) (x
 		return pairs(d.Pairs), true
 	}
 	return x, false
+}
+
+// groups puts requests and errors by group of users together; nil if no request
+// had a user.
+func groups(requests, errors []int64) []analysis.Group {
+	any := false
+	out := make([]analysis.Group, len(requests))
+	for i, n := range requests {
+		out[i] = analysis.Group{N: n, K: errors[i]}
+		any = any || n != 0
+	}
+	if !any {
+		return nil
+	}
+	return out
 }
 
 func both(d *telemetry.Snapshot, counts func(*telemetry.ArmCounts) analysis.Counts) analysis.Measure {

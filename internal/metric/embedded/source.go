@@ -11,6 +11,7 @@ import (
 	"github.com/haldane-dev/haldane/internal/feedback"
 	"github.com/haldane-dev/haldane/internal/metric"
 	"github.com/haldane-dev/haldane/internal/telemetry"
+	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
 // kept is how many of the last cursors can be collected after.
@@ -73,12 +74,25 @@ func (s *Source) Collect(ctx context.Context, q metric.Query, w metric.Window) (
 	}
 	for _, m := range q.Metrics {
 		if x, ok := measure(m, delta, bins, labels); ok {
+			if m.Kind == analysis.ErrorRate && last.Revision != q.Revision {
+				x.Before = s.before()
+			}
 			sample.Metrics[m.Name] = x
 		}
 	}
 	now.arms = arms(delta, labels.shown)
 	s.keep(now, last)
 	return sample, nil
+}
+
+// before returns, by group of users, what stable did before the revision asked
+// about, while it had all random traffic; nil if this process was not there.
+func (s *Source) before() []analysis.Group {
+	if s.floor.snapshot == nil {
+		return nil
+	}
+	a := &s.floor.snapshot.Arms[traffic.Stable]
+	return groups(a.AloneRequests, a.AloneErrors)
 }
 
 // turn takes note of which revision is asked about, and after which cursor.

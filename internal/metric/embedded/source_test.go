@@ -324,3 +324,34 @@ func TestUnavailable(t *testing.T) {
 		t.Errorf("closed database: %v", err)
 	}
 }
+
+// TestGroupsOfUsers: errors come by group of users where a sticky key decided,
+// and a new revision's first block says what stable did before, while it was
+// alone; asked again, it says the same.
+func TestGroupsOfUsers(t *testing.T) {
+	w := newWorld(t)
+	serve := func(arm traffic.Arm, bucket uint16, alone, failed bool) {
+		w.recorder.Observe(&telemetry.Exchange{Arm: arm, Latency: time.Millisecond, Keyed: true, Bucket: bucket, Alone: alone, Failed: failed})
+	}
+	first := w.collect(every, "")
+	if m := first.Metrics["errors"]; m.Stable.Groups != nil || m.Before != nil {
+		t.Errorf("nobody yet: groups %v, before %v", m.Stable.Groups, m.Before)
+	}
+	serve(traffic.Stable, 9950, true, true)
+	serve(traffic.Canary, 250, false, true)
+	serve(traffic.Stable, 9950, false, false)
+	second := w.collect(every, first.Cursor)
+	m := second.Metrics["errors"]
+	if got := m.Canary.Groups[2]; got != (analysis.Group{N: 1, K: 1}) || m.Stable.Groups[99] != (analysis.Group{N: 2, K: 1}) || m.Before != nil {
+		t.Errorf("canary's third group %v, stable's last %v, before %v", got, m.Stable.Groups[99], m.Before)
+	}
+	next := every
+	next.Revision = "v3"
+	for range 2 {
+		serve(traffic.Stable, 9950, true, false)
+		m = w.collect(next, second.Cursor).Metrics["errors"]
+		if len(m.Before) != telemetry.Groups || m.Before[99] != (analysis.Group{N: 2, K: 1}) {
+			t.Errorf("before the next revision: %v", m.Before)
+		}
+	}
+}
