@@ -78,6 +78,13 @@ func (c Counts) plus(o Counts) Counts {
 		for i, v := range o.Counts {
 			out.Counts[i] += v
 		}
+		if len(c.Labelled)+len(o.Labelled) > 0 {
+			out.Labelled, out.Wrong = make([]int64, n), make([]int64, n)
+			for i := range n {
+				out.Labelled[i] = nth(c.Labelled, i) + nth(o.Labelled, i)
+				out.Wrong[i] = nth(c.Wrong, i) + nth(o.Wrong, i)
+			}
+		}
 	}
 	return out
 }

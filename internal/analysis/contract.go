@@ -25,7 +25,7 @@ type Config struct {
 	Warmup         time.Duration `json:"warmup,omitempty"`     // canary blocks that begin earlier than this after its first traffic are no evidence
 	MaxDuration    time.Duration `json:"maxDuration"`          // horizon over which restart mass is spread
 	Interval       time.Duration `json:"interval"`             // nominal length of a block
-	SRM            float64       `json:"srm,omitempty"`        // false-alarm probability of the traffic check; 0 turns it off
+	SRM            float64       `json:"srm,omitempty"`        // false-alarm probability of each check of the comparison itself: traffic, labels; 0 turns them off
 	Dispersion     bool          `json:"dispersion,omitempty"` // temper evidence by the dispersion estimated from the baseline
 	PerRequest     bool          `json:"perRequest,omitempty"` // every request of live traffic draws its arm by itself: no sticky cohorts, and the split is done where it is counted
 	Sticky         bool          `json:"sticky,omitempty"`     // users stay on their arm: shares are judged with counts by group of users, see Counts.Groups
@@ -104,7 +104,7 @@ type Assignment struct {
 // Measure is one metric's counts in one block.
 type Measure struct {
 	Edges         []float64 `json:"edges,omitempty"` // latency: upper edges in seconds, ascending; len(Counts) = len(Edges)+1
-	Bins          []string  `json:"bins,omitempty"`  // drift: names of the bins; bins seen for the first time are appended in later blocks
+	Bins          []string  `json:"bins,omitempty"`  // drift, selective labels: names of the bins; bins seen for the first time are appended in later blocks
 	Ordered       bool      `json:"ordered,omitempty"`
 	Stable        Counts    `json:"stable"`
 	Canary        Counts    `json:"canary"`
@@ -123,6 +123,11 @@ type Counts struct {
 	Counts []int64 `json:"counts,omitempty"`
 	Sum    float64 `json:"sum,omitempty"`
 	SumSq  float64 `json:"sumsq,omitempty"`
+	// Outcome, where labels may be selective: by class of Measure.Bins, Counts are all
+	// matured predictions, and these the ones that a label came for and those of them
+	// that were wrong. N and K are then not looked at.
+	Labelled []int64 `json:"labelled,omitempty"`
+	Wrong    []int64 `json:"wrong,omitempty"`
 	// Groups are N and K by group of users, where users stay on their arm: groups
 	// of equal size by a hash of the user, in the order in which a growing weight
 	// takes them to the canary. A hundred of them is a good number.

@@ -10,6 +10,7 @@ import (
 // The grids, read only.
 var (
 	effects    = stats.Effects()
+	outcomes   = stats.Outcomes()
 	slowdowns  = stats.Slowdowns()
 	shifts     = stats.Shifts()
 	passing    = stats.Pass()
@@ -29,11 +30,13 @@ type shareState struct {
 	Promotion trial          `json:"promotion"`
 	Seen      stats.Standard `json:"seen"`
 	Range     span           `json:"range,omitzero"`
+	Labels    *labelState    `json:"labels,omitempty"` // where labels may be selective
 	Raised    float64        `json:"raised,omitempty"` // log evidence that Rollback was given for not overshooting
 }
 
 func (s shareState) clone() shareState {
 	s.Rollback, s.Promotion, s.Range = s.Rollback.clone(), s.Promotion.clone(), s.Range.clone()
+	s.Labels = cloned(s.Labels, labelState.clone)
 	return s
 }
 
@@ -44,7 +47,22 @@ func (m Metric) prior() stats.Prior {
 	return stats.RarePrior
 }
 
-func (s *shareState) check(_ Metric, x Measure) string {
+func (m Metric) grid() stats.Grid {
+	if m.Kind == Outcome {
+		return outcomes
+	}
+	return effects
+}
+
+func (s *shareState) check(m Metric, x Measure) string {
+	if m.Kind == Outcome && len(x.Bins) > 0 {
+		if s.Labels != nil {
+			if why := s.Labels.check(x); why != "" {
+				return why
+			}
+		}
+		return checkBoth(x, func(c Counts) string { return checkLabels(x, c) })
+	}
 	return checkBoth(x, func(c Counts) string {
 		if c.N < 0 || c.K < 0 || c.K > c.N {
 			return fmt.Sprintf("%d hits in %d trials", c.K, c.N)
@@ -54,12 +72,58 @@ func (s *shareState) check(_ Metric, x Measure) string {
 }
 
 func (s *shareState) learn(m Metric, x Measure, decay float64) {
+	if len(x.Bins) > 0 {
+		// Of stable alone: how often labels come, and how many are wrong by that.
+		l := lazily(&s.Labels)
+		if l.ready() {
+			s.Contrast.learn(l.count(x.Stable), m.prior(), decay)
+		}
+		l.observe(x, moment{decay: decay})
+		return
+	}
 	s.Contrast.learn(count(x.Stable), m.prior(), decay)
 }
 
 func (s *shareState) bet(m Metric, x Measure, at moment) float64 {
-	return s.wager(share{m.margin(), m.Tolerate, m.prior(), effects, at.who},
+	if len(x.Bins) > 0 {
+		return s.betLabels(m, x, at)
+	}
+	return s.wager(share{m.margin(), m.Tolerate, m.prior(), m.grid(), at.who},
 		stats.Block{Stable: count(x.Stable), Canary: count(x.Canary)}, at)
+}
+
+// betLabels takes predictions as evidence of which only some have labels.
+func (s *shareState) betLabels(m Metric, x Measure, at moment) float64 {
+	l := lazily(&s.Labels)
+	phi := 0.0
+	if l.ready() {
+		p := share{l.scaled(m.margin()), m.Tolerate, m.prior(), m.grid(), at.who}
+		phi = s.wager(p, stats.Block{Stable: l.count(x.Stable), Canary: l.count(x.Canary)}, at)
+	}
+	l.observe(x, at)
+	return phi
+}
+
+// scaled returns the line between shares of wrong predictions as one between the
+// hits they count as.
+func (l *labelState) scaled(n stats.Null) stats.Null {
+	if l.Scale > 0 {
+		n.Shift *= l.Scale
+	}
+	return n
+}
+
+// unscale turns what was found of the hits back to shares of wrong predictions.
+func (l *labelState) unscale(out *summary) {
+	if l.Scale <= 0 {
+		return
+	}
+	for _, v := range []*float64{
+		&out.stable, &out.canary, &out.effect.Estimate, &out.effect.Low, &out.effect.High, &out.effect.Margin,
+		&out.tolerated.value, &out.margin.value,
+	} {
+		*v = math.Min(math.Max(*v/l.Scale, -1), 1)
+	}
 }
 
 // share is one share's margin, how much of it is tolerated, and what is assumed.
@@ -126,7 +190,17 @@ func (s *shareState) mistrust() {
 func (s *shareState) restage() { s.Promotion = trial{} }
 
 func (s *shareState) summary(m Metric, v view) summary {
-	out := s.shareSummary(share{m.margin(), m.Tolerate, m.prior(), effects, v.who}, v)
+	p := share{m.margin(), m.Tolerate, m.prior(), m.grid(), v.who}
+	if s.Labels != nil {
+		p.margin = s.Labels.scaled(p.margin)
+	}
+	out := s.shareSummary(p, v)
+	if s.Labels != nil {
+		s.Labels.unscale(&out)
+		if s.Labels.Scale <= 0 {
+			out.waiting = "enough labels to know who gets them"
+		}
+	}
 	what := "canary errors"
 	if m.Kind == Outcome {
 		what = "canary wrong predictions"

@@ -182,10 +182,15 @@ func poisson(r *rand.Rand, mean float64) int64 {
 	return n
 }
 
-// binomial draws by the gaps between hits, so rare hits are cheap.
+// binomial draws by the gaps between hits, so rare hits are cheap; many by their
+// normal limit.
 func binomial(r *rand.Rand, n int64, p float64) int64 {
 	if p <= 0 {
 		return 0
+	}
+	if v := float64(n) * p * (1 - p); v > 250 {
+		k := int64(math.Round(float64(n)*p + math.Sqrt(v)*r.NormFloat64()))
+		return min(max(k, 0), n)
 	}
 	if p > .5 {
 		return n - binomial(r, n, 1-p)

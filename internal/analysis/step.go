@@ -42,6 +42,7 @@ func Step(cfg Config, s State, x Sample) (State, Verdict) {
 		warming:  !next.Warm,
 		schedule: cfg.schedule(),
 		temper:   cfg.Dispersion,
+		checks:   cfg.SRM,
 		who:      who{sticky: cfg.Sticky, alpha: cfg.level(), beta: cfg.FalsePromotion},
 	}
 	shares := cfg.shares()
@@ -139,6 +140,7 @@ type block struct {
 	schedule stats.Schedule
 	temper   bool
 	decides  float64 // see moment
+	checks   float64 // false-alarm probability of each check, 0 for none
 	who      who     // without the cohort, which is the metric's
 }
 
@@ -256,6 +258,9 @@ func (s *metricState) bet(m Metric, j judge, p pending, b block) {
 	stable, canary := p.Measure.Stable.trials(), p.Measure.Canary.trials()
 	if m.Kind == Pairs {
 		stable, canary = p.Measure.Pairs, p.Measure.Pairs
+	}
+	if s.Share != nil && s.Share.Labels != nil && b.checks > 0 && s.Void == "" {
+		s.Void = s.Share.Labels.selective(b.checks)
 	}
 	if phi > 0 {
 		s.Phi = phi

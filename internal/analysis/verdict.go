@@ -87,6 +87,8 @@ func (j *judgement) metric(i int, share float64) (MetricVerdict, float64) {
 	// the margin. Evidence that has turned round entirely is believed all the same.
 	s.Passed = s.CanaryN > 0 && (sum.promotion >= j.beta || s.Passed && sum.promotion >= 0)
 	switch {
+	case s.Void != "":
+		out.Decision, out.Reason = Invalid, m.Name+" cannot be judged: "+s.Void
 	case s.Invalid != "":
 		out.Decision, out.Reason = Invalid, m.Name+" cannot be judged: "+s.Invalid
 	case s.Passed:
@@ -142,7 +144,7 @@ func (j *judgement) blame(i int) {
 // invalid reports whether a metric's counts could not be used, and says which.
 func (j *judgement) invalid() bool {
 	for i, s := range j.states {
-		if s.Invalid != "" {
+		if s.Invalid != "" || s.Void != "" {
 			j.out.Decision = Invalid
 			j.out.Reason = j.out.Metrics[i].Reason
 			return true

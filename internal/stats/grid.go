@@ -16,6 +16,15 @@ func Effects() Grid {
 	}
 }
 
+// Outcomes is the grid for wrong predictions, which are not rare: a few points
+// more of them move the odds far less than failures do.
+func Outcomes() Grid {
+	return Grid{
+		Odds:   []float64{1.05, 1.1, 1.2, 1.4, 2, 4, 12},
+		Shares: []float64{.2, .25, .2, .15, .1, .06, .04},
+	}
+}
+
 // Slowdowns is the grid for exceedances of a latency edge, where shifts of the
 // whole distribution move the odds less than failures do.
 func Slowdowns() Grid {

@@ -85,7 +85,7 @@ func TestProcessStartsAtOne(t *testing.T) {
 
 func TestGridsStakeEverything(t *testing.T) {
 	for name, g := range map[string]Grid{
-		"effects": Effects(), "slowdowns": Slowdowns(), "shifts": Shifts(), "pass": Pass(),
+		"effects": Effects(), "outcomes": Outcomes(), "slowdowns": Slowdowns(), "shifts": Shifts(), "pass": Pass(),
 		"faster": Faster(), "agreements": Agreements(), "leaps": Leaps(),
 	} {
 		sum := 0.0
