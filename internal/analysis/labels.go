@@ -13,6 +13,7 @@ import (
 const (
 	labelsToBegin = 50
 	classToCount  = 20
+	labelsToCount = 5
 	leastCoverage = .01
 )
 
@@ -114,7 +115,8 @@ func (l *labelState) ready() bool {
 	labelled, least := 0.0, 1.0
 	for i, c := range l.Classes {
 		labelled += c.Labelled
-		if c.Predicted >= classToCount {
+		// A class that hardly ever gets a label cannot be judged on either arm.
+		if c.Predicted >= classToCount && c.Labelled >= labelsToCount {
 			least = math.Min(least, l.coverage(i))
 		}
 	}

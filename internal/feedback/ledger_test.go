@@ -156,7 +156,7 @@ func TestDistanceFromAPredictedNumber(t *testing.T) {
 	if want := (ArmAnswer{
 		Unknown:  Judged{Value: Moments{1, 1.5, 2.25}},
 		Negative: Judged{Value: Moments{1, 1.5, 2.25}}, Predicted: 1, Labelled: 1,
-	}); a != want {
+	}); !cmp.Equal(a, want) {
 		t.Errorf("%+v, want %+v: a number is neither right nor wrong", a, want)
 	}
 }

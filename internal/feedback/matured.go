@@ -35,6 +35,8 @@ type ArmAnswer struct {
 	Negative  Judged
 	Predicted int64 // predictions of the cohorts
 	Labelled  int64 // of those, the ones that a label came for
+	// Classes are the predictions that named one, by it.
+	Classes map[string]Share
 }
 
 // Judged is n predictions of which some were wrong, and the values that came.
@@ -131,6 +133,10 @@ func (a *ArmAnswer) add(c cell, n counts) {
 	a.Predicted += predicted
 	a.Labelled += n.labelled
 	if c.class != "" { // else a number was predicted, or nothing: neither right nor wrong
+		if a.Classes == nil {
+			a.Classes = map[string]Share{}
+		}
+		a.Classes[c.class] = a.Classes[c.class].plus(counts{predicted: predicted, labelled: n.labelled, wrong: n.wrong})
 		missed := predicted - n.labelled
 		a.Unknown.N += n.labelled
 		a.Unknown.Wrong += n.wrong

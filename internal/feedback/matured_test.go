@@ -25,19 +25,20 @@ func TestMaturity(t *testing.T) {
 	// is a minute old.
 	w.at(70*time.Second - time.Millisecond)
 	early := w.matured(Question{})
-	if early.Arms[0] != (ArmAnswer{}) || !early.Next.Equal(start) {
+	if !cmp.Equal(early.Arms[0], ArmAnswer{}) || !early.Next.Equal(start) {
 		t.Fatalf("before maturity: %+v", early)
 	}
 	w.at(70 * time.Second)
 	got := w.matured(Question{After: early.Next})
-	want := ArmAnswer{Unknown: Judged{N: 1, Wrong: 1}, Negative: Judged{N: 2, Wrong: 1, Value: Moments{N: 2}}, Predicted: 2, Labelled: 1}
-	if got.Arms[0] != want || !got.Next.Equal(start.Add(10*time.Second)) {
+	want := ArmAnswer{Unknown: Judged{N: 1, Wrong: 1}, Negative: Judged{N: 2, Wrong: 1, Value: Moments{N: 2}}, Predicted: 2, Labelled: 1,
+		Classes: map[string]Share{"yes": {Predicted: 1, Labelled: 1, Wrong: 1}, "no": {Predicted: 1}}}
+	if !cmp.Equal(got.Arms[0], want) || !got.Next.Equal(start.Add(10*time.Second)) {
 		t.Errorf("at maturity: %+v until %s, want %+v", got.Arms[0], got.Next, want)
 	}
-	if again := w.matured(Question{After: early.Next}); again != got {
+	if again := w.matured(Question{After: early.Next}); !cmp.Equal(again, got) {
 		t.Errorf("asked again: %+v, want %+v", again, got)
 	}
-	if rest := w.matured(Question{After: got.Next}); rest.Arms[0] != (ArmAnswer{}) {
+	if rest := w.matured(Question{After: got.Next}); !cmp.Equal(rest.Arms[0], ArmAnswer{}) {
 		t.Errorf("counted twice: %+v", rest.Arms[0])
 	}
 	// A metric of its own, shorter maturity has a position of its own.
@@ -71,8 +72,9 @@ func TestNegative(t *testing.T) {
 		Unknown:   Judged{N: 2, Wrong: 1},
 		Negative:  Judged{N: 5, Wrong: 3, Value: Moments{N: 6}}, // wrong: yes and item-7 without a label, no with one
 		Predicted: 6, Labelled: 2,
+		Classes: map[string]Share{"yes": {Predicted: 2, Labelled: 1}, "no": {Predicted: 2, Labelled: 1, Wrong: 1}, "item-7": {Predicted: 1}},
 	}
-	if got != want {
+	if !cmp.Equal(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
@@ -86,11 +88,13 @@ func TestRevisionsAreNotMixed(t *testing.T) {
 	w.expect("the old one's", w.label(w.id(w.claims(traffic.Canary, "yes")), "yes"), Accepted)
 	w.at(70 * time.Second)
 	for revision, want := range map[string]ArmAnswer{
-		"v2": {Unknown: Judged{N: 1}, Negative: Judged{N: 1, Value: Moments{N: 1}}, Predicted: 1, Labelled: 1},
-		"v3": {Negative: Judged{N: 2, Wrong: 2, Value: Moments{N: 2}}, Predicted: 2},
+		"v2": {Unknown: Judged{N: 1}, Negative: Judged{N: 1, Value: Moments{N: 1}}, Predicted: 1, Labelled: 1,
+			Classes: map[string]Share{"yes": {Predicted: 1, Labelled: 1}}},
+		"v3": {Negative: Judged{N: 2, Wrong: 2, Value: Moments{N: 2}}, Predicted: 2,
+			Classes: map[string]Share{"yes": {Predicted: 2}}},
 		"v4": {},
 	} {
-		if got := w.matured(Question{Revision: revision}).Arms[traffic.Canary]; got != want {
+		if got := w.matured(Question{Revision: revision}).Arms[traffic.Canary]; !cmp.Equal(got, want) {
 			t.Errorf("%s: %+v, want %+v", revision, got, want)
 		}
 	}

@@ -17,6 +17,8 @@ type cursor struct {
 	Labels map[string]int64 `json:"labels,omitempty"`
 	// Classes are the names of the class bins in the order of the evidence.
 	Classes []string `json:"classes,omitempty"`
+	// LabelClasses are those of predictions that labels are judged by.
+	LabelClasses []string `json:"labelClasses,omitempty"`
 }
 
 // parse reads a cursor. One that cannot be read is that of no process.

@@ -2,9 +2,12 @@ package embedded
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"time"
 
 	"github.com/haldane-dev/haldane/internal/analysis"
+	"github.com/haldane-dev/haldane/internal/feedback"
 	"github.com/haldane-dev/haldane/internal/metric"
 	"github.com/haldane-dev/haldane/internal/telemetry"
 	"github.com/haldane-dev/haldane/internal/traffic"
@@ -175,10 +178,58 @@ func outcome(m metric.Metric, l labels) (x analysis.Measure, ok bool) {
 		if m.Kind == analysis.Mean {
 			return analysis.Counts{N: j.Value.N, Sum: j.Value.Sum, SumSq: j.Value.SumSq}
 		}
-		return analysis.Counts{N: j.N, K: j.Wrong}
+		c := analysis.Counts{N: j.N, K: j.Wrong}
+		if !m.Negative {
+			labelled(&c, a.Arms[arm].Classes, l.classes)
+		}
+		return c
+	}
+	if m.Kind == analysis.Outcome && !m.Negative {
+		x.Bins = l.classes
 	}
 	x.Stable, x.Canary = counts(traffic.Stable), counts(traffic.Canary)
 	return x, true
+}
+
+// labelled puts the predictions of each class and their labels into bins.
+func labelled(c *analysis.Counts, classes map[string]feedback.Share, bins []string) {
+	if len(bins) == 0 {
+		return
+	}
+	c.Counts, c.Labelled, c.Wrong = make([]int64, len(bins)), make([]int64, len(bins)), make([]int64, len(bins))
+	for name, s := range classes {
+		i := slices.Index(bins, name)
+		if i < 0 {
+			i = len(bins) - 1 // telemetry.OtherClass
+		}
+		c.Counts[i] += s.Predicted
+		c.Labelled[i] += s.Labelled
+		c.Wrong[i] += s.Wrong
+	}
+}
+
+// labelOrder returns the bins of predicted classes: those of before, then those
+// that have come since, by name. A list that is full ends with
+// telemetry.OtherClass and grows no more.
+func labelOrder(before []string, answers map[time.Duration]feedback.Answer) []string {
+	var found []string
+	for _, a := range answers {
+		for arm := range a.Arms {
+			found = slices.AppendSeq(found, maps.Keys(a.Arms[arm].Classes))
+		}
+	}
+	slices.Sort(found)
+	bins := slices.Clone(before)
+	for _, name := range slices.Compact(found) {
+		switch {
+		case slices.Contains(bins, name):
+		case len(bins) < telemetry.DefaultMaxClasses:
+			bins = append(bins, name)
+		case len(bins) == telemetry.DefaultMaxClasses:
+			bins = append(bins, telemetry.OtherClass)
+		}
+	}
+	return bins
 }
 
 // assignments are the random decisions, for the traffic check.

@@ -163,6 +163,7 @@ func (s *Source) keep(p point, last cursor) {
 type labels struct {
 	answers map[time.Duration]feedback.Answer
 	shown   *feedback.Answer // what people see; nil without a ledger
+	classes []string         // bins of the predicted classes
 }
 
 // labels asks the ledger once for every maturity among the metrics, and moves
@@ -190,6 +191,8 @@ func (s *Source) labels(q metric.Query, w metric.Window, last, next cursor) (lab
 		}
 		next = next.with(maturity, a.Next)
 	}
+	next.LabelClasses = labelOrder(last.LabelClasses, out.answers)
+	out.classes = next.LabelClasses
 	return out, next, nil
 }
 

@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/haldane-dev/haldane/internal/analysis"
+	"github.com/haldane-dev/haldane/internal/feedback"
 	"github.com/haldane-dev/haldane/internal/inference"
 	"github.com/haldane-dev/haldane/internal/metric"
 	"github.com/haldane-dev/haldane/internal/metric/sourcetest"
@@ -149,7 +151,11 @@ func TestOutcomes(t *testing.T) {
 	cursor = s.Cursor
 	w.now = start.Add(15 * time.Second)
 	s = w.collect(every, cursor)
-	want := analysis.Measure{Stable: analysis.Counts{N: 1}, Canary: analysis.Counts{N: 1, K: 1}}
+	want := analysis.Measure{
+		Bins:   []string{"no", "yes"},
+		Stable: analysis.Counts{N: 1, Counts: []int64{0, 1}, Labelled: []int64{0, 1}, Wrong: []int64{0, 0}},
+		Canary: analysis.Counts{N: 1, K: 1, Counts: []int64{1, 2}, Labelled: []int64{0, 1}, Wrong: []int64{0, 1}},
+	}
 	if diff := cmp.Diff(want, s.Metrics["accuracy"]); diff != "" {
 		t.Errorf("accuracy (-want +got):\n%s", diff)
 	}
@@ -353,5 +359,39 @@ func TestGroupsOfUsers(t *testing.T) {
 		if len(m.Before) != telemetry.Groups || m.Before[99] != (analysis.Group{N: 2, K: 1}) {
 			t.Errorf("before the next revision: %v", m.Before)
 		}
+	}
+}
+
+// TestOrderOfLabelledClasses: known classes keep their bins, new ones follow by
+// name, and what does not fit is counted last.
+func TestOrderOfLabelledClasses(t *testing.T) {
+	answers := func(classes ...string) map[time.Duration]feedback.Answer {
+		var a feedback.Answer
+		a.Arms[traffic.Canary].Classes = map[string]feedback.Share{}
+		for i, c := range classes {
+			a.Arms[traffic.Canary].Classes[c] = feedback.Share{Predicted: int64(i + 1)}
+		}
+		return map[time.Duration]feedback.Answer{time.Hour: a}
+	}
+	bins := labelOrder([]string{"yes"}, answers("no", "maybe", "yes"))
+	if diff := cmp.Diff([]string{"yes", "maybe", "no"}, bins); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	var many []string
+	for i := range 80 {
+		many = append(many, fmt.Sprintf("class%02d", i))
+	}
+	a := answers(many...)
+	bins = labelOrder(bins, a)
+	if len(bins) != telemetry.DefaultMaxClasses+1 || bins[len(bins)-1] != telemetry.OtherClass {
+		t.Fatalf("%d bins, the last %s", len(bins), bins[len(bins)-1])
+	}
+	if diff := cmp.Diff(bins, labelOrder(bins, answers("yet another"))); diff != "" {
+		t.Errorf("a full list (-want +got):\n%s", diff)
+	}
+	var c analysis.Counts
+	labelled(&c, a[time.Hour].Arms[traffic.Canary].Classes, bins)
+	if total(c.Counts) != 80*81/2 || c.Counts[1] != 0 || c.Counts[len(bins)-1] == 0 {
+		t.Errorf("counts %v", c.Counts)
 	}
 }
