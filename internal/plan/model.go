@@ -82,6 +82,9 @@ func (s share) odds(size float64) odds {
 
 func (s share) rollback(size float64, r rates) process {
 	g := stats.Effects()
+	if s.m.Kind == analysis.Outcome {
+		g = stats.Outcomes()
+	}
 	o := s.odds(size)
 	o.bet, o.shares = stats.Bet{Null: s.null.Scale(s.m.Tolerate), Side: stats.Rollback, Odds: g.Odds}, g.Shares
 	return o.walk(r.stable, r.canary).staked(restartShare)
