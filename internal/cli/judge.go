@@ -140,12 +140,11 @@ func instead(ignored []string) string {
 
 // verdicts prints results as they come and remembers what the exit code needs.
 type verdicts struct {
-	w       *bufio.Writer
-	json    bool
-	only    judge.Side
-	n       int
-	by      map[analysis.Decision]int
-	started bool
+	w    *bufio.Writer
+	json bool
+	only judge.Side
+	n    int
+	by   map[analysis.Decision]int
 }
 
 func (v *verdicts) add(r judge.Result) error {

@@ -46,10 +46,10 @@ func (s *share) Set(text string) error {
 
 // baselineFlags say what the version in service does.
 type baselineFlags struct {
-	record                              string
-	rps, dispersion                     float64
-	errors, wrong, labelled, differ     share
-	latency, classes, bins, mean, score string
+	record                          string
+	rps, dispersion                 float64
+	errors, wrong, labelled, differ share
+	latency, classes, bins, mean    string
 }
 
 func (b *baselineFlags) flags(cmd *cobra.Command) {
