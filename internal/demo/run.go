@@ -48,7 +48,7 @@ func Run(ctx context.Context, o cli.DemoOptions) (expected bool, err error) {
 		Dir:     dir,
 		State:   filepath.Join(dir, "demo.db"),
 		API:     dashboard(o.API),
-		Hold:    o.Hold,
+		Hold:    true, // it ends when its traffic has: no request meets a gateway that is closing
 		Logger:  o.Logger,
 		Output:  o.Output,
 		Ready:   func(a cli.Addresses) { p.start(ctx, a) },
@@ -112,6 +112,16 @@ func (p *play) failure() error {
 	return p.err
 }
 
+// end stops the traffic, and everything else once the last request is answered.
+func (p *play) end() {
+	p.stop()
+	p.stop = nil
+	go func() {
+		p.traffic.Wait()
+		p.cancel()
+	}()
+}
+
 // update keeps what the report needs and passes everything on. With Hold, where
 // the rollout outlives its end, it is the end that brings the report.
 func (p *play) update(u engine.Update) {
@@ -129,7 +139,7 @@ func (p *play) update(u engine.Update) {
 	case p.options.Hold:
 		p.report(o)
 	case p.stop != nil:
-		p.stop() // so that no request meets a gateway that is closing
+		p.end()
 	}
 }
 
