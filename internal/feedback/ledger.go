@@ -233,9 +233,9 @@ func (l *Ledger) Flush() error {
 func (l *Ledger) take() map[cell]int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	predicted := l.predicted
-	if len(predicted) > 0 {
-		l.predicted = make(map[cell]int64, len(predicted))
+	var predicted map[cell]int64 // never the one that others go on adding to
+	if len(l.predicted) > 0 {
+		predicted, l.predicted = l.predicted, make(map[cell]int64, len(l.predicted))
 	}
 	if len(l.index) > 0 {
 		l.flushing, l.index = l.index, map[string]string{}
