@@ -19,6 +19,8 @@ import (
 const (
 	DefaultTimeout  = 3 * time.Second
 	DefaultInterval = 15 * time.Second
+	// DefaultLaterWithin is longer than DefaultTimeout: nobody waits for it.
+	DefaultLaterWithin = 30 * time.Second
 )
 
 // Spec is what the file says now.
@@ -59,6 +61,14 @@ type Config struct {
 	Timeout  time.Duration   // of each call of a workload, router or source; 0 is DefaultTimeout
 	Changed  <-chan struct{} // wakes the loop early, when a workload has become ready or failed; may be nil
 
+	// Later makes the engine ask the source and not wait for it; it is called,
+	// from another goroutine, when an answer has come and the engine should go
+	// round. Nil waits, as a loop of its own may.
+	Later       func()
+	LaterWithin time.Duration // of such a question; 0 is DefaultLaterWithin
+	// Lazy leaves the source alone while nothing is compared.
+	Lazy bool
+
 	// The pure core. Nil takes the real one; tests may put another in.
 	Next    func(rollout.State, rollout.Observation) rollout.Decision
 	StageOf func(rollout.State) analysis.Stage
@@ -90,6 +100,7 @@ func (c *Config) complete() error {
 	c.Mode = cmp.Or(c.Mode, "local")
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	c.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
+	c.LaterWithin = cmp.Or(c.LaterWithin, DefaultLaterWithin)
 	if c.Next == nil {
 		c.Next = rollout.Next
 	}

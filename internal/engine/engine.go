@@ -55,6 +55,8 @@ type Engine struct {
 	block     openBlock
 	number    int64     // of the newest block taken in
 	due       time.Time // when the open block is to be closed
+	asked     *asking   // the closed block whose counts are on their way
+	anew      bool      // the next block begins without the cursor of the one before
 	delivered map[string]bool
 	applied   *rollout.Desired // what the ports took last, nil if that is not known
 	seen      gathered

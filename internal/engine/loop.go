@@ -16,19 +16,17 @@ const (
 	retryPause = time.Second
 	// shortestPause keeps a Wake that has passed from spinning the loop.
 	shortestPause = 100 * time.Millisecond
+	// restInterval is how often a lazy engine looks while nothing is compared.
+	restInterval = 5 * time.Minute
 )
 
 // Run drives the rollout until ctx ends and then returns nil; traffic stays as
 // decided. It returns an error only if the saved state cannot be read. It may
 // be called once.
 func (e *Engine) Run(ctx context.Context) error {
-	defer e.subs.close()
-	defer close(e.stopped)
-	if err := e.load(ctx); err != nil {
+	defer e.Close()
+	if err := e.Open(ctx); err != nil {
 		return err
-	}
-	if e.wanted { // traffic as it was decided, before anything is looked at
-		e.apply(ctx, false)
 	}
 	var requests []*request
 	changed := e.cfg.Changed
@@ -103,32 +101,46 @@ func (e *Engine) tick(ctx context.Context, requests []*request) time.Time {
 // gather asks the ports and closes the block if it is due.
 func (e *Engine) gather(ctx context.Context, requests []*request) gathered {
 	g := e.observe(ctx)
+	g.blind = e.seen.blind
+	if e.cfg.Lazy && !judged(e.state.Phase) {
+		e.rest(g.now)
+		return g
+	}
 	if e.block.start.IsZero() {
-		e.open(g)
+		e.open(g.now, g)
 		e.due = g.now.Add(e.interval())
 	}
 	stage := e.cfg.stageNow(e.state, g.traffic, e.block.stage)
 	changed := !g.lost && e.block.ends(g.traffic, stage)
-	g.blind = e.seen.blind
-	if !changed && g.now.Before(e.due) || urgent(requests) {
+	if e.asked == nil && (!changed && g.now.Before(e.due) || urgent(requests)) {
 		return g
 	}
-	e.due = g.now.Add(e.interval())
+	if e.asked == nil {
+		e.due = g.now.Add(e.interval())
+	}
 	e.collect(ctx, &g)
 	if g.sample != nil {
-		s := e.block.stamp(*g.sample, e.number+1, g.now)
+		s := e.block.stamp(*g.sample, e.number+1, g.end.now)
 		g.sample, g.blind = &s, ""
 	}
 	return g
 }
 
+// rest is the open block of a phase that nothing is compared in: none. What is
+// counted meanwhile belongs to nobody, so the next block begins anew, without
+// the cursor of the one before.
+func (e *Engine) rest(now time.Time) {
+	e.block, e.asked, e.anew = openBlock{}, nil, true
+	e.due = now.Add(restInterval)
+}
+
 // open begins a block under the traffic just observed, or, where that could
 // not be, under the traffic of the block before.
-func (e *Engine) open(g gathered) {
+func (e *Engine) open(start time.Time, g gathered) {
 	if e.block.start.IsZero() && len(e.state.Plan.Steps) > 0 {
 		e.block.stage = e.cfg.StageOf(e.state)
 	}
-	e.block.start = g.now
+	e.block.start = start
 	if !g.lost {
 		e.block.traffic = g.traffic
 	}

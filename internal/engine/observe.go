@@ -21,6 +21,31 @@ type gathered struct {
 	lost    bool             // the router could not be asked: traffic is Unknown
 	sample  *analysis.Sample // nil unless a block was closed
 	blind   string           // why no sample could be had
+	end     moment           // of the closed block
+}
+
+// moment is when a block was closed, and what the router reported then.
+type moment struct {
+	now     time.Time
+	traffic traffic.Observed
+	lost    bool
+}
+
+// gathered is g as of that moment.
+func (m moment) gathered(g gathered) gathered {
+	g.now, g.traffic, g.lost = m.now, m.traffic, m.lost
+	return g
+}
+
+// asking is a block that is closed and whose counts are still on their way.
+type asking struct {
+	end  moment
+	back chan counted // takes one
+}
+
+type counted struct {
+	sample analysis.Sample
+	err    error
 }
 
 // observe asks workloads and router side by side.
@@ -51,23 +76,62 @@ func (e *Engine) observe(ctx context.Context) gathered {
 }
 
 // collect closes the open block. It leaves g.sample nil and says why in
-// g.blind if the source gives none: the block then stays open.
+// g.blind if the source gives none: the block then stays open. With
+// Config.Later it asks and does not wait: the block is closed as of now, and
+// the tick after the answer has come takes it.
 func (e *Engine) collect(ctx context.Context, g *gathered) {
-	spec := e.currentSpec()
-	q := query(e.id, e.state, spec)
-	w := metric.Window{After: e.state.Cursor, Start: e.block.start, End: g.now}
-	s, err := call(ctx, &e.doors.source, e.cfg.Timeout, func(ctx context.Context) (analysis.Sample, error) {
-		return e.cfg.Source.Collect(ctx, q, w)
-	})
+	if e.asked == nil {
+		e.asked = e.ask(ctx, moment{g.now, g.traffic, g.lost})
+	}
+	var c counted
+	if e.cfg.Later == nil {
+		c = <-e.asked.back
+	} else {
+		select {
+		case c = <-e.asked.back:
+		default:
+			return // on its way
+		}
+	}
+	g.end, e.asked = e.asked.end, nil
 	if ctx.Err() != nil {
 		return
 	}
-	e.trouble.of(e.doors.source.what, err)
-	if err != nil {
-		g.blind = sentence(err.Error())
+	e.trouble.of(e.doors.source.what, c.err)
+	if c.err != nil {
+		g.blind = sentence(c.err.Error())
 		return
 	}
-	g.sample = &s
+	g.sample = &c.sample
+}
+
+// ask sends for the counts of the open block until end.
+func (e *Engine) ask(ctx context.Context, end moment) *asking {
+	q := query(e.id, e.state, e.currentSpec())
+	w := metric.Window{After: e.state.Cursor, Start: e.block.start, End: end.now}
+	if e.anew {
+		w.After = ""
+	}
+	a := &asking{end, make(chan counted, 1)}
+	limit := e.cfg.Timeout
+	if e.cfg.Later != nil {
+		ctx, limit = context.WithoutCancel(ctx), e.cfg.LaterWithin
+	}
+	fetch := func() {
+		s, err := call(ctx, &e.doors.source, limit, func(ctx context.Context) (analysis.Sample, error) {
+			return e.cfg.Source.Collect(ctx, q, w)
+		})
+		a.back <- counted{s, err}
+	}
+	if e.cfg.Later == nil {
+		fetch()
+		return a
+	}
+	go func() {
+		fetch()
+		e.cfg.Later()
+	}()
+	return a
 }
 
 // query asks for the metrics of the plan the rollout runs by. One that has

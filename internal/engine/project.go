@@ -64,7 +64,8 @@ func (e *Engine) record(ctx context.Context, before rollout.State, g gathered, o
 			v = o.Verdict // the block's own, even if it came too late to count
 		}
 		blocks = append(blocks, e.drawn(before, g, v))
-		e.open(g)
+		e.anew = false
+		e.open(g.end.now, g.end.gathered(g))
 	}
 	if e.unsaved {
 		return
