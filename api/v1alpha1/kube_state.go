@@ -22,12 +22,12 @@ type RolloutState struct {
 	// Phase and Sequence are copied from the state, for people.
 	Phase    string `json:"phase,omitempty"`
 	Sequence int64  `json:"sequence,omitempty"`
-	// Encoding of State: json, or gzip of it.
-	// +kubebuilder:validation:Enum=json;gzip
-	Encoding string `json:"encoding,omitempty"`
-	// State of the rollout.
+	// State of the rollout, as JSON.
+	// +kubebuilder:validation:MaxLength=131072
+	State string `json:"state,omitempty"`
+	// Packed is the same, compressed by gzip, where State would be too long.
 	// +kubebuilder:validation:MaxLength=1048576
-	State []byte `json:"state,omitempty"`
+	Packed []byte `json:"packed,omitempty"`
 	// Notes are what adapters must not forget: the last good pod template,
 	// routes as they were, UIDs.
 	// +kubebuilder:validation:MaxProperties=64

@@ -1143,8 +1143,8 @@ func (in *RolloutState) DeepCopyInto(out *RolloutState) {
 	*out = *in
 	out.TypeMeta = in.TypeMeta
 	in.ObjectMeta.DeepCopyInto(&out.ObjectMeta)
-	if in.State != nil {
-		in, out := &in.State, &out.State
+	if in.Packed != nil {
+		in, out := &in.Packed, &out.Packed
 		*out = make([]byte, len(*in))
 		copy(*out, *in)
 	}
