@@ -86,8 +86,13 @@ func (f figure) unit(v float64) string {
 func (f figure) measure(seed uint64, n int) measured {
 	f.judge.measure = measureOf(f.workload)
 	all := parallel(n, func(i int) one {
-		s := f.workload.draw(random(seed, f.name, i))
-		o := f.judge.decide(s)
+		r, w, j := random(seed, f.name, i), f.workload, f.judge
+		if w.each != nil {
+			w = w.each(r)
+			j.before = w.before
+		}
+		s := w.draw(r)
+		o := j.decide(s)
 		return one{outcome: o, requests: float64(s.canary.requests(0, o.tick))}
 	})
 	m := measured{figure: f, n: n}
@@ -139,7 +144,7 @@ func plain(j judge) judge {
 
 // figures are all that have to be reached.
 func figures() []figure {
-	return slices.Concat(falseRollbacks(), requestFigures(), burstFigures(), marginFigures(), latencyFigures(), answerFigures())
+	return slices.Concat(falseRollbacks(), requestFigures(), burstFigures(), marginFigures(), latencyFigures(), answerFigures(), userFigures())
 }
 
 // falseRollbacks are healthy canaries for an hour at every base and rate, which no

@@ -66,7 +66,8 @@ type judge struct {
 	block   time.Duration
 	measure measure
 	stop    []analysis.Decision
-	shadow  bool // traffic is mirrored: pairs alone are judged
+	shadow  bool             // traffic is mirrored: pairs alone are judged
+	before  []analysis.Group // comes with the first block
 }
 
 // measure turns the counts of both arms' bins into what Step reads.
@@ -122,14 +123,19 @@ var ends = map[analysis.Decision]decision{analysis.Fail: rolledBack, analysis.Pa
 
 // sample is what a source reports of ticks from ≤ i < to.
 func (j judge) sample(s *stream, from, to int, stage analysis.Stage, block int64) analysis.Sample {
-	stable, canary := s.stable.between(from, to), s.canary.between(from, to)
-	return analysis.Sample{
-		Block: block, Start: epoch.Add(s.since(from)), End: epoch.Add(s.since(to)),
-		Weight: s.weights[from], Stage: stage,
-		Assigned: []analysis.Assignment{{
-			Weight: s.weights[from], Stable: s.stable.requests(from, to), Canary: s.canary.requests(from, to)}},
-		Metrics: map[string]analysis.Measure{metric: j.measure(stable, canary)},
+	m := j.measure(s.stable.between(from, to), s.canary.between(from, to))
+	if block == 1 {
+		m.Before = j.before
 	}
+	x := analysis.Sample{
+		Block: block, Start: epoch.Add(s.since(from)), End: epoch.Add(s.since(to)),
+		Weight: s.weights[from], Stage: stage, Metrics: map[string]analysis.Measure{metric: m},
+	}
+	if !j.cfg.Sticky { // with users who stay, only the first sight of each is a random draw
+		x.Assigned = []analysis.Assignment{{
+			Weight: x.Weight, Stable: s.stable.requests(from, to), Canary: s.canary.requests(from, to)}}
+	}
+	return x
 }
 
 // stagesOf returns each tick's place in the plan: a step for every weight, with the

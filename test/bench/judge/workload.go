@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/haldane-dev/haldane/internal/analysis"
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
@@ -27,6 +28,8 @@ type workload struct {
 	delay     time.Duration                // the warm-up that rules may wait for, if they know one
 	paused    bool                         // the plan pauses for the hour: nothing can be promoted before
 	measure   measure                      // how Haldane reads the bins, for signals the other rules do not know
+	each      func(*rand.Rand) workload    // what differs from rollout to rollout before any request is drawn
+	before    []analysis.Group             // what stable did before, by group of users
 	twins     func() (healthy, worse workload)
 }
 
