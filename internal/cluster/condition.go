@@ -18,6 +18,12 @@ type Workload interface {
 	// Revisions returns the revision in service and the candidate that the
 	// user wants. They are equal when there is no candidate.
 	Revisions(ctx context.Context, t workload.Target) (stable, canary rollout.Revision, err error)
+	// Restore makes the user's own Deployment serve again, at stable's
+	// replicas and ready, so that the routes can be put back as they were. It
+	// is idempotent and returns what it waits for, "" once they can. It is
+	// called only while both revisions are equal; the router's Release follows,
+	// and then this workload's.
+	Restore(ctx context.Context, t workload.Target) (waiting string, err error)
 }
 
 // Condition is something standing that people should know of.
