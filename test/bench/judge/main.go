@@ -10,10 +10,10 @@ import (
 func main() {
 	e := &experiment{}
 	flag.Uint64Var(&e.Seed, "seed", 1, "decides every random draw")
-	flag.IntVar(&e.Runs, "runs", 300, "rollouts of each workload with a regressed canary")
-	flag.IntVar(&e.Healthy, "healthy", 600, "rollouts of each workload with a healthy canary")
+	flag.IntVar(&e.Runs, "runs", 150, "rollouts of each workload with a regressed canary")
+	flag.IntVar(&e.Healthy, "healthy", 300, "rollouts of each workload with a healthy canary")
 	flag.StringVar(&e.Commit, "commit", "unknown", "the commit that is measured, to be named in the report")
-	scale := flag.Float64("figures", 1, "rollouts for the figures, as a multiple of their full number")
+	scale := flag.Float64("figures", .5, "rollouts for the figures, as a multiple of their full number")
 	docs := flag.String("docs", "", "directory of the documentation whose benchmarks.md and images to rewrite")
 	flag.Parse()
 	if e.Runs < 1 || e.Healthy < 1 {
