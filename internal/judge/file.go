@@ -31,7 +31,7 @@ const batch = 128 << 10
 type Options struct {
 	Plan    rollout.Plan
 	Only    Side
-	Memory  int64  // bytes of states kept in memory; default 112 MiB
+	Memory  int64  // bytes of states and waiting blocks kept in memory; default 128 MiB
 	Temp    string // folder of the file for the others; default the system's
 	Workers int    // default one for each processor
 }
@@ -52,7 +52,7 @@ func File(ctx context.Context, name string, r io.Reader, o Options, emit func(Re
 		return Summary{}, err
 	}
 	if o.Memory <= 0 {
-		o.Memory = 112 << 20
+		o.Memory = 128 << 20
 	}
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
@@ -60,10 +60,11 @@ func File(ctx context.Context, name string, r io.Reader, o Options, emit func(Re
 	p := &pool{name: name, seed: maphash.MakeSeed()}
 	p.failedAt.Store(math.MaxInt64)
 	for range o.Workers {
-		w := &worker{
-			pool: p, in: make(chan *lines, 1), free: make(chan *lines, 2),
-			shelf: newShelf(rules, o.Memory/int64(o.Workers), o.Temp),
+		s, err := newShelf(rules, o.Memory/int64(o.Workers), o.Temp)
+		if err != nil {
+			return Summary{}, err
 		}
+		w := &worker{pool: p, in: make(chan *lines, 1), free: make(chan *lines, 2), shelf: s}
 		w.free <- &lines{}
 		w.free <- &lines{}
 		p.workers = append(p.workers, w)

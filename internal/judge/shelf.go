@@ -15,12 +15,14 @@ import (
 type shelf struct {
 	rules   Rules
 	decoder *decoder
-	budget  int64 // bytes of states in memory, and likewise of waiting blocks
+	states  int64 // bytes that states in memory may take
 	used    int64
+	room    int64 // bytes that waiting blocks may take
 	waiting int64
 	index   map[string]int32
 	pages   [][]entry // in the order of first appearance
 	count   int32
+	codec   *codec
 	spill   spill
 	recent  hot // ring: recent.older was used last, recent.newer longest ago
 }
@@ -60,16 +62,19 @@ type hot struct {
 	older, newer *hot
 }
 
-// kept is how a rollout is written to the file.
-type kept struct {
-	Live *Rollout        `json:"live,omitempty"`
-	Done json.RawMessage `json:"done,omitempty"`
-}
-
-func newShelf(r Rules, budget int64, dir string) *shelf {
-	s := &shelf{rules: r, decoder: newDecoder(r.config), budget: budget / 2, index: map[string]int32{}, spill: spill{dir: dir}}
+func newShelf(r Rules, budget int64, dir string) (*shelf, error) {
+	c, err := newCodec()
+	if err != nil {
+		return nil, err
+	}
+	// The more blocks may wait, the less often a state is brought back: with many
+	// rollouts that is worth more than a few states more in memory.
+	s := &shelf{
+		rules: r, decoder: newDecoder(r.config), codec: c, states: budget / 4, room: budget - budget/4,
+		index: map[string]int32{}, spill: spill{dir: dir},
+	}
 	s.recent.older, s.recent.newer = &s.recent, &s.recent
-	return s
+	return s, nil
 }
 
 // add takes a line with a block. The error, if the line is at fault, names the
@@ -90,7 +95,7 @@ func (s *shelf) add(text []byte, number int64) error {
 	case e.hot != nil:
 		s.unlink(e.hot)
 		s.link(e.hot)
-	case s.used >= s.budget && s.wait(e, text):
+	case s.used >= s.states && s.wait(e, text):
 		return nil
 	default:
 		if err := s.bring(e); err != nil {
@@ -123,7 +128,7 @@ func (s *shelf) find(id string, line int64) *entry {
 
 // wait lets a line wait, if there is room for it.
 func (s *shelf) wait(e *entry, text []byte) bool {
-	if s.waiting+int64(len(text)) > s.budget || e.queue != nil && len(e.queue.ends) >= patience {
+	if s.waiting+int64(len(text)) > s.room || e.queue != nil && len(e.queue.ends) >= patience {
 		return false
 	}
 	if e.queue == nil {
@@ -191,8 +196,8 @@ func (s *shelf) restore(h *hot) error {
 	if err != nil {
 		return err
 	}
-	var k kept
-	if err := json.Unmarshal(data, &k); err != nil {
+	k, err := s.codec.decode(data)
+	if err != nil {
 		return fmt.Errorf("read rollout %s that was put aside: %w", h.entry.id, err)
 	}
 	h.live, h.done, h.size = k.Live, k.Done, inMemory(len(data))
@@ -202,8 +207,8 @@ func (s *shelf) restore(h *hot) error {
 	return nil
 }
 
-// inMemory is about how much a state takes that is so long in JSON.
-func inMemory(n int) int64 { return 2 * int64(n) }
+// inMemory is about how much a state takes that is so long in the file.
+func inMemory(n int) int64 { return 4 * int64(n) }
 
 // weigh estimates again how much a rollout takes, every time its record has
 // doubled, and keeps no more than the result of one that is decided for good.
@@ -218,7 +223,7 @@ func (s *shelf) weigh(h *hot) error {
 		h.live, h.done, h.entry.over = nil, text, true
 		s.resize(h, int64(len(text)))
 	case o.State.Blocks >= h.measure:
-		text, err := json.Marshal(o)
+		text, err := s.codec.encode(kept{Live: o})
 		if err != nil {
 			return fmt.Errorf("weigh rollout %s: %w", h.entry.id, err)
 		}
@@ -235,9 +240,9 @@ func (s *shelf) resize(h *hot, size int64) {
 
 // trim puts rollouts aside until the budget is met, but never the newest.
 func (s *shelf) trim(newest *hot) error {
-	for s.used > s.budget && s.recent.newer != newest {
+	for s.used > s.states && s.recent.newer != newest {
 		h := s.recent.newer
-		data, err := json.Marshal(kept{h.live, h.done})
+		data, err := s.codec.encode(kept{h.live, h.done})
 		if err != nil {
 			return fmt.Errorf("put rollout %s aside: %w", h.entry.id, err)
 		}
