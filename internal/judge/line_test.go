@@ -35,6 +35,13 @@ func TestLineTakesLessAndMore(t *testing.T) {
 		// Its length and the random decisions, told apart from the requests.
 		`{"rollout":"a","t":30,"seconds":10,"weight":0.5,"assigned":{"stable":995,"canary":5},"metrics":{}}`: {
 			T: 30, Seconds: 10, Weight: .005, Assigned: []analysis.Assignment{{Weight: .005, Stable: 995, Canary: 5}}, Metrics: map[string]analysis.Measure{}},
+		// Groups of users, either way of writing them, and from before the rollout.
+		`{"rollout":"a","t":30,"weight":5,"metrics":{"errors":{"before":[[9,1]],"stable":{"n":5,"k":1,"groups":[[2,1],[3,0]]},"canary":{"n":2,"k":0,"groups":[{"n":2,"k":0}]}}}}`: {
+			T: 30, Weight: .05, Metrics: map[string]analysis.Measure{"errors": {
+				Before: []analysis.Group{{N: 9, K: 1}},
+				Stable: analysis.Counts{N: 5, K: 1, Groups: []analysis.Group{{N: 2, K: 1}, {N: 3}}},
+				Canary: analysis.Counts{N: 2, Groups: []analysis.Group{{N: 2}}},
+			}}},
 		// No traffic at all.
 		`{"rollout":"a","t":30,"weight":100,"metrics":{"errors":{"stable":{},"canary":{"n":0}}}}`: {
 			T: 30, Weight: 1, Metrics: map[string]analysis.Measure{"errors": {}}},
@@ -49,6 +56,25 @@ func TestLineTakesLessAndMore(t *testing.T) {
 	}
 	if !d.ignored["other"] || len(d.ignored) != 1 {
 		t.Errorf("ignored %v, want other", d.ignored)
+	}
+}
+
+// TestLabelsByClass: outcomes whose labels may be selective.
+func TestLabelsByClass(t *testing.T) {
+	cfg := planOf(analysis.Metric{Name: "accuracy", Kind: analysis.Outcome, MaxIncrease: .01}).Analysis
+	line := `{"rollout":"a","t":30,"weight":5,"metrics":{"accuracy":{"bins":["no","yes"],"stable":{"counts":[9,4],"labelled":[3,4],"wrong":[1,0]},"canary":{"counts":[2,1],"labelled":[1,1],"wrong":[0,0]}}}}`
+	_, b, err := newDecoder(cfg).line([]byte(line))
+	want := analysis.Measure{
+		Bins:   []string{"no", "yes"},
+		Stable: analysis.Counts{Counts: []int64{9, 4}, Labelled: []int64{3, 4}, Wrong: []int64{1, 0}},
+		Canary: analysis.Counts{Counts: []int64{2, 1}, Labelled: []int64{1, 1}, Wrong: []int64{0, 0}},
+	}
+	if diff := cmp.Diff(want, b.Metrics["accuracy"]); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	_, _, err = newDecoder(cfg).line([]byte(strings.Replace(line, `"wrong":[1,0]`, `"wrong":[1]`, 1)))
+	if err == nil || !strings.Contains(err.Error(), "stable.labelled: and wrong have 2 and 1 counts for 2 bins") {
+		t.Errorf("too few: %v", err)
 	}
 }
 
@@ -92,6 +118,11 @@ func TestLineRefuses(t *testing.T) {
 		{`"bins":["no","yes"]`, `"bins":["no","yes"],"ordered":1`, `metrics.answers.ordered: is 1: write true or false`},
 		{`,"sumsq":905.1`, ``, `metrics.confidence.stable.sum: and sumsq are both needed for 1425 values`},
 		{`"disagree":12`, `"disagree":1426`, `metrics.agreement.disagree: is 1426 of 1425`},
+		{`"k":14}`, `"k":14,"groups":[[3,1],[4,5]]}`, `metrics.errors.stable.groups[1]: is 5 of 4`},
+		{`"k":14}`, `"k":14,"groups":[[3,1,2]]}`, `metrics.errors.stable.groups[0]: is [3,1,2]: write [n, k]`},
+		{`"k":14}`, `"k":14,"groups":7}`, `metrics.errors.stable.groups: is 7: write a list of [n, k]`},
+		{`"k":14}`, `"k":14,"groups":[{"n":3,"x":1}]}`, `metrics.errors.stable.groups[0].x: is not known here`},
+		{`"k":14}`, `"k":14,"groups":[` + strings.Repeat("[1,0],", 256) + `[1,0]]}`, `metrics.errors.stable.groups: has more than 256 groups`},
 		{`"pairs":1425`, `"pair":1425`, `metrics.agreement.pair: is not known here: pairs are`},
 		{`"k":14}`, `"k":14`, `is no valid JSON at column`},
 		{example, `[1]`, `is no JSON object`},

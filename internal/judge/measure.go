@@ -43,8 +43,10 @@ func (d *decoder) measure(i int, v gjson.Result) (analysis.Measure, error) {
 			return arm(kind, v, &x.Canary)
 		case kind == analysis.Latency && key == "edges":
 			return d.names[i].readEdges(v, &x.Edges)
-		case kind == analysis.Drift && key == "bins":
+		case (kind == analysis.Drift || kind == analysis.Outcome) && key == "bins":
 			return d.names[i].readBins(v, &x.Bins)
+		case kind == analysis.ErrorRate && key == "before", kind == analysis.Outcome && key == "before":
+			return groups(v, &x.Before)
 		case kind == analysis.Drift && key == "ordered":
 			x.Ordered = v.Bool()
 			if !v.IsBool() {
@@ -72,7 +74,10 @@ func form(k analysis.Kind) string {
 	case analysis.Pairs:
 		return `pairs are {"pairs":…,"disagree":…,"canaryOnlyBad":…,"stableOnlyBad":…}`
 	}
-	return `a share is {"stable":{"n":…,"k":…},"canary":{"n":…,"k":…}}`
+	if k == analysis.Outcome {
+		return `an outcome is {"stable":{"n":…,"k":…},"canary":{…}}, or by class {"bins":[…],"stable":{"counts":[…],"labelled":[…],"wrong":[…]},"canary":{…}}`
+	}
+	return `a share is {"stable":{"n":…,"k":…},"canary":{"n":…,"k":…}}, with optional groups beside n and k`
 }
 
 // complete checks what one field alone cannot tell.
@@ -86,8 +91,10 @@ func complete(k analysis.Kind, x analysis.Measure) error {
 		switch {
 		case k == analysis.Latency && n > 0 && n != len(x.Edges)+1:
 			return wrong(a.name+".counts", "has %d buckets for %d edges: write one more than edges, the last for all beyond", n, len(x.Edges))
-		case k == analysis.Drift && n > 0 && n != len(x.Bins):
+		case k != analysis.Latency && n > 0 && n != len(x.Bins):
 			return wrong(a.name+".counts", "has %d counts for %d bins", n, len(x.Bins))
+		case k == analysis.Outcome && n > 0 && (len(a.c.Labelled) != n || len(a.c.Wrong) != n):
+			return wrong(a.name+".labelled", "and wrong have %d and %d counts for %d bins", len(a.c.Labelled), len(a.c.Wrong), n)
 		}
 	}
 	switch {
@@ -103,42 +110,132 @@ func complete(k analysis.Kind, x analysis.Measure) error {
 
 // arm reads one arm's counts. An arm without traffic may be left out or empty.
 func arm(kind analysis.Kind, v gjson.Result, c *analysis.Counts) error {
-	moments, histogram := kind == analysis.Mean, kind == analysis.Latency || kind == analysis.Drift
-	var hasN, hasK, hasSum, hasSquares bool
+	var has given
 	err := fields(v, func(key string, v gjson.Result) error {
-		switch {
-		case histogram && key == "counts":
-			return wholes(v, &c.Counts)
-		case histogram:
-		case key == "n":
-			hasN = true
-			return whole(v, &c.N)
-		case moments && key == "sum":
-			hasSum = true
-			return number(v, &c.Sum, math.Inf(-1), math.Inf(1))
-		case moments && key == "sumsq":
-			hasSquares = true
-			return number(v, &c.SumSq, 0, math.Inf(1))
-		case !moments && key == "k":
-			hasK = true
-			return whole(v, &c.K)
+		switch kind {
+		case analysis.Latency, analysis.Drift:
+			if key == "counts" {
+				return wholes(v, &c.Counts)
+			}
+		case analysis.Mean:
+			return moments(key, v, c, &has)
+		default:
+			return hits(kind, key, v, c, &has)
 		}
 		return wrong("", "is not known here: %s", form(kind))
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case histogram:
+	}
+	return has.complete(kind, c)
+}
+
+// given is which members an arm had.
+type given struct{ n, k, sum, squares bool }
+
+func moments(key string, v gjson.Result, c *analysis.Counts, has *given) error {
+	switch key {
+	case "n":
+		has.n = true
+		return whole(v, &c.N)
+	case "sum":
+		has.sum = true
+		return number(v, &c.Sum, math.Inf(-1), math.Inf(1))
+	case "sumsq":
+		has.squares = true
+		return number(v, &c.SumSq, 0, math.Inf(1))
+	}
+	return wrong("", "is not known here: %s", form(analysis.Mean))
+}
+
+func hits(kind analysis.Kind, key string, v gjson.Result, c *analysis.Counts, has *given) error {
+	switch key {
+	case "n":
+		has.n = true
+		return whole(v, &c.N)
+	case "k":
+		has.k = true
+		return whole(v, &c.K)
+	case "groups":
+		return groups(v, &c.Groups)
+	}
+	if kind == analysis.Outcome {
+		switch key {
+		case "counts":
+			return wholes(v, &c.Counts)
+		case "labelled":
+			return wholes(v, &c.Labelled)
+		case "wrong":
+			return wholes(v, &c.Wrong)
+		}
+	}
+	return wrong("", "is not known here: %s", form(kind))
+}
+
+// complete checks what belongs together.
+func (g given) complete(kind analysis.Kind, c *analysis.Counts) error {
+	switch {
+	case kind == analysis.Latency || kind == analysis.Drift:
 		return nil
-	case !hasN && (hasK || hasSum || hasSquares):
+	case !g.n && (g.k || g.sum || g.squares || len(c.Groups) > 0):
 		return wrong("n", "is missing: write the number of trials")
-	case c.N > 0 && !moments && !hasK:
-		return wrong("k", "is missing: write how many of the %d were hits", c.N)
-	case c.N > 0 && moments && !(hasSum && hasSquares):
+	case c.N > 0 && kind == analysis.Mean && !(g.sum && g.squares):
 		return wrong("sum", "and sumsq are both needed for %d values", c.N)
+	case c.N > 0 && kind != analysis.Mean && !g.k:
+		return wrong("k", "is missing: write how many of the %d were hits", c.N)
 	case c.K > c.N:
 		return wrong("k", "is %d of %d", c.K, c.N)
 	}
+	return nil
+}
+
+// maxGroups is how many groups of users an arm may have.
+const maxGroups = 256
+
+// groups reads counts by group of users: each [n, k], or {"n":…,"k":…}.
+func groups(v gjson.Result, out *[]analysis.Group) error {
+	if !v.IsArray() {
+		return wrong("", "is %s: write a list of [n, k], one for each group of users", brief(v))
+	}
+	list := make([]analysis.Group, 0, 100)
+	var err error
+	v.ForEach(func(_, v gjson.Result) bool {
+		var g analysis.Group
+		switch {
+		case len(list) == maxGroups:
+			err = wrong("", "has more than %d groups", maxGroups)
+			return false
+		case v.IsArray():
+			err = pairOf(v, &g)
+		default:
+			var c analysis.Counts
+			err = fields(v, func(key string, v gjson.Result) error { return hits(analysis.ErrorRate, key, v, &c, &given{}) })
+			g = analysis.Group{N: c.N, K: c.K}
+		}
+		if err == nil && g.K > g.N {
+			err = wrong("", "is %d of %d", g.K, g.N)
+		}
+		if err != nil {
+			err = within("["+strconv.Itoa(len(list))+"]", err)
+			return false
+		}
+		list = append(list, g)
+		return true
+	})
+	*out = list
+	return err
+}
+
+// pairOf reads [n, k].
+func pairOf(v gjson.Result, g *analysis.Group) error {
+	var both []int64
+	if err := wholes(v, &both); err != nil {
+		return err
+	}
+	if len(both) != 2 {
+		return wrong("", "is %s: write [n, k]", brief(v))
+	}
+	g.N, g.K = both[0], both[1]
 	return nil
 }
 
