@@ -31,14 +31,6 @@ type decoder struct {
 	seen    []bool          // metrics that had counts in some line
 }
 
-// lists are edges and bins as they were last written, so that equal ones are
-// read once.
-type lists struct {
-	edgesText, binsText string
-	edges               []float64
-	bins                []string
-}
-
 func newDecoder(cfg analysis.Config) *decoder {
 	d := &decoder{
 		metrics: cfg.Metrics, index: map[string]int{}, names: make([]lists, len(cfg.Metrics)),

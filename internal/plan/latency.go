@@ -56,13 +56,18 @@ func (l latency) allowed(i int, f float64) (edge int, point float64) {
 	return edge, edges[edge] / (1 + f*s.Share)
 }
 
-func (l latency) slower(i int, f, size float64, side stats.Side, g stats.Grid, r rates) process {
+// slower returns the bet on quantile i if it may be f times its margin longer.
+func (l latency) slower(i int, f, size float64, side stats.Side) odds {
+	g := stats.Slowdowns()
+	if side == stats.Promotion {
+		g = stats.Faster()
+	}
 	edge, point := l.allowed(i, f)
 	truth := l.contrast(edge, point, size)
 	return odds{
 		bet: stats.Bet{Null: stats.Equal, Side: side, Odds: g.Odds}, shares: g.Shares,
 		theta: truth.Stable, truth: truth,
-	}.walk(r.stable, r.canary)
+	}
 }
 
 // over is the limit i of a share over a fixed time, as a share of its own.
@@ -76,7 +81,7 @@ func (l latency) over(i int, size float64) (analysis.Metric, odds) {
 func (l latency) rollback(size float64, r rates) process {
 	var all []process
 	for i := range l.m.Slower {
-		all = append(all, l.slower(i, l.m.Tolerate, size, stats.Rollback, stats.Slowdowns(), r))
+		all = append(all, l.slower(i, l.m.Tolerate, size, stats.Rollback).walk(r.stable, r.canary))
 	}
 	for i := range l.m.Over {
 		m, o := l.over(i, size)
@@ -90,7 +95,7 @@ func (l latency) rollback(size float64, r rates) process {
 func (l latency) promotion(size, factor float64, r rates) []process {
 	var all []process
 	for i := range l.m.Slower {
-		all = append(all, l.slower(i, factor, size, stats.Promotion, stats.Faster(), r))
+		all = append(all, l.slower(i, factor, size, stats.Promotion).walk(r.stable, r.canary))
 	}
 	for i := range l.m.Over {
 		m, o := l.over(i, size)
