@@ -150,6 +150,27 @@ spec:
 	s.kubectl("wait", "--for=condition=Complete", "job/once", "--timeout="+patience.String())
 }
 
+// testResources: a pod that asks for what another has waits for it.
+func testResources(t *testing.T, s space) {
+	for _, name := range []string{"first", "second"} {
+		s.apply(`{apiVersion: v1, kind: Pod, metadata: {name: NAME, namespace: NAMESPACE, labels: {app: NAME}}, spec: {terminationGracePeriodSeconds: 1,
+  containers: [{name: c, image: "testapp:v1", resources: {limits: {example.com/accelerator: 1}}}]}}`, "NAME", name)
+		if name == "first" {
+			s.pod("first", "is ready", ready)
+		}
+	}
+	s.pod("second", "cannot be scheduled", func(p *corev1.Pod) bool {
+		for _, c := range p.Status.Conditions {
+			if c.Type == corev1.PodScheduled {
+				return c.Reason == corev1.PodReasonUnschedulable
+			}
+		}
+		return false
+	})
+	s.kubectl("delete", "pod", "first")
+	s.pod("second", "is ready", ready)
+}
+
 // testLogs: kubectl logs shows this run and the previous one.
 func testLogs(t *testing.T, s space) {
 	s.deploy("web", "v1", 1)
