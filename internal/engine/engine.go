@@ -56,6 +56,7 @@ type Engine struct {
 	number    int64     // of the newest block taken in
 	due       time.Time // when the open block is to be closed
 	asked     *asking   // the closed block whose counts are on their way
+	unask     func()    // gives such a question up; nil before the first
 	anew      bool      // the next block begins without the cursor of the one before
 	delivered map[string]bool
 	applied   *rollout.Desired // what the ports took last, nil if that is not known

@@ -115,7 +115,8 @@ func (e *Engine) ask(ctx context.Context, end moment) *asking {
 	a := &asking{end, make(chan counted, 1)}
 	limit := e.cfg.Timeout
 	if e.cfg.Later != nil {
-		ctx, limit = context.WithoutCancel(ctx), e.cfg.LaterWithin
+		limit = e.cfg.LaterWithin
+		ctx, e.unask = context.WithCancel(context.WithoutCancel(ctx))
 	}
 	fetch := func() {
 		s, err := call(ctx, &e.doors.source, limit, func(ctx context.Context) (analysis.Sample, error) {
@@ -127,7 +128,9 @@ func (e *Engine) ask(ctx context.Context, end moment) *asking {
 		fetch()
 		return a
 	}
+	unask := e.unask
 	go func() {
+		defer unask()
 		fetch()
 		e.cfg.Later()
 	}()

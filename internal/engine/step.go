@@ -54,9 +54,13 @@ func (e *Engine) Step(ctx context.Context, commands []rollout.Command) (time.Dur
 // its calls. It is shared: nobody writes.
 func (e *Engine) State() rollout.State { return e.state }
 
-// Close ends the subscriptions and refuses commands from now on. Traffic stays
-// as decided. Run does it by itself.
+// Close ends the subscriptions, refuses commands from now on and gives up a
+// question to the source that is on its way. Traffic stays as decided. Run does
+// it by itself; it must not run beside Step.
 func (e *Engine) Close() {
+	if e.unask != nil {
+		e.unask()
+	}
 	e.subs.close()
 	select {
 	case <-e.stopped:

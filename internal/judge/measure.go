@@ -275,3 +275,4 @@ func wholes(v gjson.Result, out *[]int64) error {
 	*out = list
 	return err
 }
+

@@ -36,7 +36,7 @@ type Metric struct {
 
 // Window is the stretch since the last block.
 type Window struct {
-	After string    // Sample.Cursor of the last saved block, "" for none
+	After string    // Sample.Cursor of the last saved block, "" for none: what was before Start is nobody's
 	Start time.Time // of the stretch, for sources that keep no cursor
 	End   time.Time
 }

@@ -193,3 +193,4 @@ func (m namedModel) limit(f float64) string {
 	}
 	return text[min(2, len(text)):]
 }
+

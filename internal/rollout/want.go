@@ -36,19 +36,13 @@ func (s State) split() traffic.Split {
 		if s.Serving != "" && !s.Leaving {
 			return whole(w)
 		}
-		if s.Serving != "" {
-			w.Canary = s.kept(0)
-		}
 	case Progressing, Paused:
 		if i := s.inForce(); i >= 0 {
 			w.Canary, w.Mirror = s.Plan.Steps[i].Weight, s.Plan.Steps[i].Shadow
 		}
 		w.Open = w.Canary > 0 || s.step().Pause != nil
 	case Promoting:
-		w.Canary = s.kept(traffic.Full)
-		w.Open = s.Kept != nil
-	case RollingBack:
-		w.Canary = s.kept(0)
+		w.Canary = traffic.Full
 	case Promoted:
 		return whole(w)
 	}
@@ -62,23 +56,17 @@ func whole(w traffic.Split) traffic.Split {
 	return w
 }
 
-// scale returns which arms should run, and how much of the canary arm.
+// scale returns which arms should run.
 func (s State) scale() Scale {
-	x := Scale{Stable: true, Canary: true, Promoted: s.Serving != ""}
 	switch s.Phase {
 	case Idle:
-		x.Canary = s.Serving != ""
-		x.Draining = !x.Canary && !s.Ended
-	case RolledBack:
-		x.Canary = !s.Ended
-	case Promoted:
-		x.Stable, x.Promoted = !s.Ended, true
-	}
-	if x.Canary {
-		x.Room, x.Revision = s.Room, s.Plan.Canary.Hash
-		if s.Serving != "" {
-			x.Revision = s.Serving
+		if s.Serving == "" {
+			return Scale{Stable: true}
 		}
+	case RolledBack:
+		return Scale{Stable: true, Canary: !s.Ended}
+	case Promoted:
+		return Scale{Stable: !s.Ended, Canary: true, Promoted: true}
 	}
-	return x
+	return Scale{Stable: true, Canary: true, Promoted: s.Serving != ""}
 }

@@ -30,7 +30,7 @@ func (n notes) Get(ctx context.Context, name string) ([]byte, error) {
 			return nil, err
 		}
 	}
-	if h.obj == nil || s.foreign(n.id, h) {
+	if h.obj == nil || h.foreign() {
 		return nil, nil
 	}
 	return bytes.Clone(h.obj.Notes[name]), nil
@@ -62,7 +62,7 @@ func (n notes) Put(ctx context.Context, name string, value []byte) error {
 			}
 			next.Notes[name] = bytes.Clone(value)
 		}
-		was := s.version(n.id, h)
+		was := s.version(h)
 		err := s.write(ctx, h, next)
 		if err == nil {
 			return nil
@@ -75,7 +75,7 @@ func (n notes) Put(ctx context.Context, name string, value []byte) error {
 		}
 		// A note of a process that has lost its place must not be kept: what it
 		// was about is another's business by now.
-		if is := s.version(n.id, h); is != was {
+		if is := s.version(h); is != was {
 			return fmt.Errorf("keep note %s of %s: another process has saved its state", name, n.id)
 		}
 	}

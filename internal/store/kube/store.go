@@ -18,18 +18,10 @@ import (
 	"github.com/haldane-dev/haldane/internal/store"
 )
 
-// Options are all optional.
-type Options struct {
-	// UID returns that of a rollout's ModelRollout, "" if it is not known. It
-	// owns the object, and tells a state from one of a namesake before it.
-	UID func(rollout.ID) types.UID
-}
-
 // Store implements store.Store.
 type Store struct {
 	client client.Client
 	reader client.Reader
-	uid    func(rollout.ID) types.UID
 
 	mu    sync.Mutex
 	known map[rollout.ID]*held
@@ -38,6 +30,7 @@ type Store struct {
 // held is the object of one rollout as it was last read or written.
 type held struct {
 	mu  sync.Mutex
+	uid types.UID              // of the ModelRollout, "" if it is not known
 	obj *v1alpha1.RolloutState // nil: not read yet, or not there
 }
 
@@ -45,11 +38,17 @@ var _ store.Store = (*Store)(nil)
 
 // New returns a store that writes through c and reads through r, which must
 // answer from the API server and not from a cache.
-func New(c client.Client, r client.Reader, o Options) *Store {
-	if o.UID == nil {
-		o.UID = func(rollout.ID) types.UID { return "" }
-	}
-	return &Store{client: c, reader: r, uid: o.UID, known: map[rollout.ID]*held{}}
+func New(c client.Client, r client.Reader) *Store {
+	return &Store{client: c, reader: r, known: map[rollout.ID]*held{}}
+}
+
+// Own says which ModelRollout a rollout is of: it owns the object, and its UID
+// tells the state from one of a namesake before it.
+func (s *Store) Own(id rollout.ID, uid types.UID) {
+	h := s.of(id)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.uid = uid
 }
 
 // key is the object's: a rollout's ID is its namespace, a slash and its name.
@@ -99,7 +98,7 @@ func (s *Store) Load(ctx context.Context, id rollout.ID) (rollout.State, store.V
 	if err := s.fetch(ctx, id, h); err != nil {
 		return rollout.State{}, 0, err
 	}
-	v := s.version(id, h)
+	v := s.version(h)
 	if v == 0 {
 		return rollout.State{}, 0, nil
 	}
@@ -126,16 +125,15 @@ func (s *Store) fetch(ctx context.Context, id rollout.ID, h *held) error {
 }
 
 // version is that of the state in h, 0 if it is a namesake's or none.
-func (s *Store) version(id rollout.ID, h *held) store.Version {
-	if h.obj == nil || s.foreign(id, h) {
+func (s *Store) version(h *held) store.Version {
+	if h.obj == nil || h.foreign() {
 		return 0
 	}
 	return store.Version(h.obj.Version)
 }
 
-func (s *Store) foreign(id rollout.ID, h *held) bool {
-	uid := string(s.uid(id))
-	return uid != "" && h.obj.Rollout != "" && h.obj.Rollout != uid
+func (h *held) foreign() bool {
+	return h.uid != "" && h.obj.Rollout != "" && h.obj.Rollout != string(h.uid)
 }
 
 // Save implements store.Store.
@@ -149,7 +147,7 @@ func (s *Store) Save(ctx context.Context, id rollout.ID, st rollout.State, v sto
 		}
 	}
 	for again := true; ; again = false {
-		if is := s.version(id, h); is != v {
+		if is := s.version(h); is != v {
 			return 0, fmt.Errorf("save %s: version %d is stored, not %d: %w", id, is, v, store.ErrConflict)
 		}
 		next := s.prepare(id, h)
@@ -176,11 +174,11 @@ func (s *Store) Save(ctx context.Context, id rollout.ID, st rollout.State, v sto
 
 // prepare is a copy of what is held to be changed and written, or a new one.
 func (s *Store) prepare(id rollout.ID, h *held) *v1alpha1.RolloutState {
-	k, uid := key(id), s.uid(id)
+	k, uid := key(id), h.uid
 	next := &v1alpha1.RolloutState{ObjectMeta: metav1.ObjectMeta{Namespace: k.Namespace, Name: k.Name}}
 	if h.obj != nil {
 		next = h.obj.DeepCopy()
-		if s.foreign(id, h) {
+		if h.foreign() {
 			next = &v1alpha1.RolloutState{ObjectMeta: metav1.ObjectMeta{
 				Namespace: k.Namespace, Name: k.Name, ResourceVersion: h.obj.ResourceVersion,
 				UID: h.obj.UID, CreationTimestamp: h.obj.CreationTimestamp,

@@ -36,8 +36,8 @@ func TestContract(t *testing.T) {
 		c := checked{server(t)}
 		j := memory.New(50)
 		return storetest.Harness{
-			Store: New(c, c, Options{}), Journal: j, MaxRecords: 50,
-			Reopen: func(*testing.T) (store.Store, store.Journal) { return New(c, c, Options{}), j },
+			Store: New(c, c), Journal: j, MaxRecords: 50,
+			Reopen: func(*testing.T) (store.Store, store.Journal) { return New(c, c), j },
 		}
 	})
 }
@@ -63,7 +63,7 @@ const id = rollout.ID("shop/churn")
 
 func TestNotesLiveBesideTheState(t *testing.T) {
 	c := server(t)
-	s := New(c, c, Options{})
+	s := New(c, c)
 	n := s.Notes(id)
 	if got, err := n.Get(t.Context(), "template"); got != nil || err != nil {
 		t.Fatalf("a note never kept: %q, %v", got, err)
@@ -81,7 +81,7 @@ func TestNotesLiveBesideTheState(t *testing.T) {
 	if _, err := s.Save(t.Context(), id, storetest.Example(), v); err != nil {
 		t.Fatalf("a note made the next save fail: %v", err)
 	}
-	again := New(c, c, Options{})
+	again := New(c, c)
 	for name, want := range map[string]string{"template": "one", "route": "two"} {
 		if got, err := again.Notes(id).Get(t.Context(), name); string(got) != want || err != nil {
 			t.Errorf("note %s after a restart: %q, %v", name, got, err)
@@ -90,7 +90,7 @@ func TestNotesLiveBesideTheState(t *testing.T) {
 	if err := n.Put(t.Context(), "route", nil); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := New(c, c, Options{}).Notes(id).Get(t.Context(), "route"); got != nil {
+	if got, _ := New(c, c).Notes(id).Get(t.Context(), "route"); got != nil {
 		t.Errorf("a removed note: %q", got)
 	}
 	if err := n.Put(t.Context(), "big", make([]byte, maxNote+1)); err == nil {
@@ -102,7 +102,7 @@ func TestNotesLiveBesideTheState(t *testing.T) {
 // must not leave notes either.
 func TestNoteOfALostPlace(t *testing.T) {
 	c := server(t)
-	former, later := New(c, c, Options{}), New(c, c, Options{})
+	former, later := New(c, c), New(c, c)
 	v, err := former.Save(t.Context(), id, storetest.Example(), 0)
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func TestAnEqualNoteCostsNothing(t *testing.T) {
 			return c.Update(ctx, o, opts...)
 		},
 	})
-	n := New(c, c, Options{}).Notes(id)
+	n := New(c, c).Notes(id)
 	for range 3 {
 		if err := n.Put(t.Context(), "a", []byte("b")); err != nil {
 			t.Fatal(err)
@@ -141,7 +141,9 @@ func TestAnEqualNoteCostsNothing(t *testing.T) {
 func TestANamesakesStateIsNotOurs(t *testing.T) {
 	c := server(t)
 	with := func(uid types.UID) *Store {
-		return New(c, c, Options{UID: func(rollout.ID) types.UID { return uid }})
+		s := New(c, c)
+		s.Own(id, uid)
+		return s
 	}
 	before := with("u1")
 	if _, err := before.Save(t.Context(), id, storetest.Example(), 0); err != nil {
@@ -184,7 +186,7 @@ func TestALostAnswerIsAConflict(t *testing.T) {
 			return apierrors.NewTimeoutError("the answer is lost", 1)
 		},
 	})
-	s := New(c, c, Options{})
+	s := New(c, c)
 	v, err := s.Save(t.Context(), id, storetest.Example(), 0)
 	if err != nil {
 		t.Fatal(err)
@@ -206,7 +208,7 @@ func TestALostAnswerIsAConflict(t *testing.T) {
 
 func TestLargeStatesArePacked(t *testing.T) {
 	c := server(t)
-	s := New(c, c, Options{})
+	s := New(c, c)
 	big := storetest.Example()
 	big.Reason = strings.Repeat("a long story ", plainLimit/10)
 	if _, err := s.Save(t.Context(), id, big, 0); err != nil {
@@ -219,7 +221,7 @@ func TestLargeStatesArePacked(t *testing.T) {
 	if obj.State != "" || len(obj.Packed) == 0 || len(obj.Packed) > plainLimit {
 		t.Errorf("stored %d bytes plain, %d packed", len(obj.State), len(obj.Packed))
 	}
-	got, _, err := New(c, c, Options{}).Load(t.Context(), id)
+	got, _, err := New(c, c).Load(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,328 @@
+package kube
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/haldane-dev/haldane/api/v1alpha1"
+	"github.com/haldane-dev/haldane/internal/cluster"
+	"github.com/haldane-dev/haldane/internal/engine"
+	"github.com/haldane-dev/haldane/internal/rollout"
+	"github.com/haldane-dev/haldane/internal/router"
+	"github.com/haldane-dev/haldane/internal/workload"
+)
+
+// The notes of the shell itself.
+const (
+	noteSpec     = "haldane.dev/spec"     // what the adapters are made of while a revision is on its way
+	noteRetiring = "haldane.dev/retiring" // a spec whose route is to be released
+)
+
+// driver drives one ModelRollout. Its methods are called by one reconcile at a
+// time.
+type driver struct {
+	c     *Controller
+	about types.NamespacedName
+	uid   types.UID
+	id    rollout.ID
+	guard *guard
+
+	active *v1alpha1.Spec // what the adapters are made of; nil before that
+	engine *engine.Engine // nil before the first plan
+	opened bool           // the engine has read its state
+	// live is the engine once it has, for readers beside the reconcile.
+	live atomic.Pointer[engine.Engine]
+}
+
+// turned is what one turn has found.
+type turned struct {
+	after      time.Duration
+	waiting    string // before the engine has begun
+	conditions []cluster.Condition
+}
+
+func (c *Controller) newDriver(about types.NamespacedName, uid types.UID) *driver {
+	id := rollout.ID(about.String())
+	c.cfg.States.Own(id, uid)
+	return &driver{
+		c: c, about: about, uid: uid, id: id,
+		guard: &guard{epoch: func() uint64 { return c.cfg.States.Epoch(id) }, slots: &c.slots},
+	}
+}
+
+// turn goes round once. m is defaulted, and valid unless bad says otherwise:
+// then what is on its way goes on by what was read before.
+func (d *driver) turn(ctx context.Context, m *v1alpha1.ModelRollout, bad error, commands []rollout.Command) (turned, []engine.Answer, error) {
+	none := make([]engine.Answer, len(commands))
+	for i := range none {
+		none[i].Err = errors.New("not yet")
+	}
+	if err := d.equip(ctx, m, bad); err != nil {
+		return turned{}, none, err
+	}
+	if d.active == nil { // refused, and nothing was ever begun
+		return turned{}, none, nil
+	}
+	w, _, _ := d.guard.parts()
+	waiting, err := bounded(ctx, d.c.cfg.Timeout, func(ctx context.Context) (string, error) {
+		return w.Prepare(ctx, d.workloadTarget())
+	})
+	if err != nil {
+		err = fmt.Errorf("prepare the workloads: %w", err)
+	}
+	begun := d.opened && d.engine.State().Phase != ""
+	if !begun && (err != nil || waiting != "") {
+		return turned{after: 5 * time.Second, waiting: waiting, conditions: d.guard.conditions()}, none, err
+	}
+	spec, perr := d.plan(ctx, m, bad)
+	if perr != nil {
+		return turned{}, none, errors.Join(err, perr)
+	}
+	if oerr := d.open(ctx, spec); oerr != nil {
+		return turned{}, none, errors.Join(err, oerr)
+	}
+	commands = append(commands, byFile(m, d.engine.State())...)
+	after, answers := d.engine.Step(ctx, commands)
+	out := turned{after: after, conditions: d.guard.conditions()}
+	return out, answers[:len(none)], errors.Join(err, d.retire(ctx))
+}
+
+// plan is what the file and the workloads say now. While the revisions cannot
+// be told, or a condition blocks new ones, the plan names none that is new.
+func (d *driver) plan(ctx context.Context, m *v1alpha1.ModelRollout, bad error) (engine.Spec, error) {
+	w, _, _ := d.guard.parts()
+	type pair struct{ stable, canary rollout.Revision }
+	now, err := bounded(ctx, d.c.cfg.Timeout, func(ctx context.Context) (pair, error) {
+		s, c, err := w.Revisions(ctx, d.workloadTarget())
+		return pair{s, c}, err
+	})
+	if err != nil && d.engine == nil {
+		return engine.Spec{}, fmt.Errorf("read the revisions: %w", err)
+	}
+	if err != nil {
+		now = pair{} // the engine goes on by what it knows
+	}
+	if bad != nil {
+		m = m.DeepCopy()
+		m.Spec = *d.active
+	}
+	if d.engine == nil || d.resting() {
+		for _, x := range d.guard.conditions() {
+			if x.Blocks && x.True {
+				now.canary = now.stable
+			}
+		}
+	}
+	spec, err := d.c.cfg.Spec(m, now.stable, now.canary)
+	if err != nil {
+		return engine.Spec{}, fmt.Errorf("make the plan: %w", err)
+	}
+	spec.Plan.Name = d.id
+	return spec, nil
+}
+
+// open makes the engine and lets it read its state, or hands it the plan.
+func (d *driver) open(ctx context.Context, spec engine.Spec) error {
+	if d.engine != nil {
+		if err := d.engine.Reload(spec); err != nil {
+			return err
+		}
+	} else {
+		e, err := engine.New(engine.Config{
+			Spec: spec, Workload: guardedWorkload{d.guard}, Router: guardedRouter{d.guard}, Source: guardedSource{d.guard},
+			Store:   d.c.cfg.States,
+			Journal: &journal{Journal: d.c.cfg.Journal, client: d.c.cfg.Client, about: d.about, uid: d.uid},
+			Mode:    "kubernetes", Logger: d.c.cfg.Logger, Timeout: d.c.cfg.Timeout,
+			Later: func() { d.c.wake(d.about) }, Lazy: true, Wall: d.c.cfg.Wall,
+		})
+		if err != nil {
+			return err
+		}
+		d.engine = e
+	}
+	if d.opened {
+		return nil
+	}
+	if err := d.engine.Open(ctx); err != nil {
+		return err
+	}
+	d.opened = true
+	d.live.Store(d.engine)
+	return nil
+}
+
+// resting reports whether nothing is on its way, so that an edit can take
+// effect.
+func (d *driver) resting() bool { return resting(d.engine.State()) }
+
+func resting(s rollout.State) bool {
+	switch s.Phase {
+	case "":
+		return true
+	case rollout.Idle:
+		return s.Serving == ""
+	}
+	return s.Phase.Terminal() && s.Ended
+}
+
+// equip makes the adapters of m's spec, unless a revision is on its way: that
+// goes on by the spec it began with, across restarts too.
+func (d *driver) equip(ctx context.Context, m *v1alpha1.ModelRollout, bad error) error {
+	if d.active == nil {
+		return d.firstEquip(ctx, m, bad)
+	}
+	if bad != nil || apiequality.Semantic.DeepEqual(adapted(*d.active), adapted(m.Spec)) || d.engine != nil && !d.resting() {
+		return nil
+	}
+	notes := d.c.cfg.States.Notes(d.id)
+	if !apiequality.Semantic.DeepEqual(routed(*d.active), routed(m.Spec)) {
+		old, err := notes.Get(ctx, noteRetiring)
+		if err != nil {
+			return err
+		}
+		if old != nil {
+			return nil // one route after the other
+		}
+		if err := put(ctx, notes, noteRetiring, d.active); err != nil {
+			return err
+		}
+	}
+	return d.make(ctx, &m.Spec)
+}
+
+func (d *driver) firstEquip(ctx context.Context, m *v1alpha1.ModelRollout, bad error) error {
+	st, _, err := d.c.cfg.States.Load(ctx, d.id)
+	if err != nil {
+		return err
+	}
+	spec := &m.Spec
+	if !resting(st) || bad != nil {
+		text, err := d.c.cfg.States.Notes(d.id).Get(ctx, noteSpec)
+		if err != nil {
+			return err
+		}
+		if text == nil && bad != nil {
+			return nil
+		}
+		if text != nil {
+			spec = &v1alpha1.Spec{}
+			if err := json.Unmarshal(text, spec); err != nil {
+				return fmt.Errorf("read the spec that the rollout began with: %w", err)
+			}
+		}
+	}
+	return d.make(ctx, spec)
+}
+
+// make replaces the adapters by those of spec, and notes it.
+func (d *driver) make(ctx context.Context, spec *v1alpha1.Spec) error {
+	who := d.rollout(spec)
+	w, err := d.c.cfg.Adapters.Workload(who)
+	if err != nil {
+		return &refusal{fmt.Errorf("spec.workload: %w", err)}
+	}
+	r, err := d.c.cfg.Adapters.Router(who)
+	if err != nil {
+		return &refusal{fmt.Errorf("spec.routing: %w", err)}
+	}
+	s, err := d.c.cfg.Adapters.Source(who)
+	if err != nil {
+		return &refusal{fmt.Errorf("spec.analysis.source: %w", err)}
+	}
+	if err := put(ctx, who.Notes, noteSpec, spec); err != nil {
+		return err
+	}
+	address := ""
+	if p := spec.Analysis.Source.Prometheus; p != nil {
+		address = p.Address
+	}
+	d.guard.set(w, r, s, address)
+	d.active = spec.DeepCopy()
+	return nil
+}
+
+// refusal is an error that only an edit of the file can end.
+type refusal struct{ error }
+
+// Unwrap returns the cause.
+func (r *refusal) Unwrap() error { return r.error }
+
+func (d *driver) rollout(spec *v1alpha1.Spec) cluster.Rollout {
+	return cluster.Rollout{
+		Namespace: d.about.Namespace, Name: d.about.Name, UID: string(d.uid), Spec: spec.DeepCopy(),
+		Client: d.c.cfg.Client, Reader: d.c.cfg.Reader, Notes: d.c.cfg.States.Notes(d.id), Exists: d.c.exists,
+		Logger: d.c.cfg.Logger.With("rollout", string(d.id)),
+	}
+}
+
+// retire releases the route that an edit has left behind, once the new one is
+// known to carry the traffic.
+func (d *driver) retire(ctx context.Context) error {
+	notes := d.c.cfg.States.Notes(d.id)
+	text, err := notes.Get(ctx, noteRetiring)
+	if err != nil || text == nil || !d.guard.settled() {
+		return err
+	}
+	var old v1alpha1.Spec
+	if err := json.Unmarshal(text, &old); err != nil {
+		return fmt.Errorf("read the spec whose route is to be released: %w", err)
+	}
+	r, err := d.c.cfg.Adapters.Router(d.rollout(&old))
+	if err != nil {
+		return fmt.Errorf("release the former route: %w", err)
+	}
+	_, err = bounded(ctx, d.c.cfg.Timeout, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, r.Release(ctx, d.routerTarget())
+	})
+	if err != nil {
+		return fmt.Errorf("release the former route: %w", err)
+	}
+	return notes.Put(ctx, noteRetiring, nil)
+}
+
+func (d *driver) sequence() uint64 {
+	if d.engine == nil {
+		return d.c.cfg.States.Epoch(d.id)
+	}
+	return d.c.cfg.States.Epoch(d.id) + d.engine.State().Sequence
+}
+
+func (d *driver) workloadTarget() workload.Target {
+	return workload.Target{Rollout: string(d.id), Sequence: d.sequence()}
+}
+
+func (d *driver) routerTarget() router.Target {
+	return router.Target{Rollout: string(d.id), Sequence: d.sequence()}
+}
+
+func (d *driver) close() {
+	if d.engine != nil {
+		d.engine.Close()
+	}
+}
+
+// adapted is the part of a spec that adapters are made of.
+func adapted(s v1alpha1.Spec) v1alpha1.Spec {
+	return v1alpha1.Spec{Workload: s.Workload, Routing: s.Routing, Analysis: s.Analysis, Inference: s.Inference}
+}
+
+// routed is the part of a spec that says which route it is.
+func routed(s v1alpha1.Spec) v1alpha1.Routing {
+	r := s.Routing
+	return v1alpha1.Routing{Gateway: r.Gateway, GatewayAPI: r.GatewayAPI, Istio: r.Istio, Nginx: r.Nginx, AppMesh: r.AppMesh, Replicas: r.Replicas}
+}
+
+func put(ctx context.Context, notes cluster.Notes, name string, spec *v1alpha1.Spec) error {
+	text, err := json.Marshal(spec)
+	if err != nil {
+		return fmt.Errorf("note the spec: %w", err)
+	}
+	return notes.Put(ctx, name, text)
+}
