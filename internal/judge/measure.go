@@ -275,4 +275,3 @@ func wholes(v gjson.Result, out *[]int64) error {
 	*out = list
 	return err
 }
-

@@ -193,4 +193,3 @@ func (m namedModel) limit(f float64) string {
 	}
 	return text[min(2, len(text)):]
 }
-

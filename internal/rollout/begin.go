@@ -29,8 +29,11 @@ func (t *turn) idle() bool {
 		return moved
 	}
 	f := t.file()
-	if past, left := t.s.Retired[f.Canary.Hash]; f.candidate() && !(left && past.Phase == Promoted) {
+	if past, left := t.s.Retired[f.Canary.Hash]; f.candidate() && !(left && past.promotedOver(f.Stable)) {
 		t.arrive()
+		return true
+	}
+	if moved := t.drain(); moved {
 		return true
 	}
 	t.waiting = f.idleReason(t.s.Retired)
@@ -45,13 +48,35 @@ func (t *turn) idle() bool {
 	return true
 }
 
+// drain finds that the canary arm has had no traffic for long enough.
+func (t *turn) drain() (moved bool) {
+	switch {
+	case t.s.Ended:
+		return false
+	case t.s.Clear.IsZero() && t.carried():
+		t.s.Clear = t.now
+	case t.s.Clear.IsZero() || t.now.Before(t.s.Clear.Add(t.s.Plan.ScaleDown)):
+		return false
+	default:
+		t.s.Ended = true
+	}
+	return true
+}
+
+// promotedOver reports whether it took the place of the very version that is
+// stable now. Over another one it is a candidate again: that is how people go
+// back to a version that was good.
+func (p Past) promotedOver(stable Revision) bool {
+	return p.Phase == Promoted && (p.Over == "" || p.Over == stable.Hash)
+}
+
 // arrive turns to the revision that the file names now, whatever was before:
 // it begins, or stays ended if it has ended before.
 func (t *turn) arrive() {
 	f := t.file()
 	past, left := t.s.Retired[f.Canary.Hash]
 	switch {
-	case !f.candidate(), left && past.Phase == Promoted:
+	case !f.candidate(), left && past.promotedOver(f.Stable):
 		t.adopt(f, past.Attempt)
 		t.enter(Idle, f.idleReason(t.s.Retired))
 	case left && past.Phase == RolledBack:
@@ -90,10 +115,14 @@ func (t *turn) adopt(f Plan, attempt int) {
 		Began: t.now, PhaseBegan: t.now, LastSeen: old.LastSeen,
 		Want: old.Want, Cursor: old.Cursor,
 		Serving: old.Serving, Leaving: old.Leaving,
+		Room: f.needs(0),
 		Seen: old.Seen, Refused: old.Refused, Events: old.Events, Emitted: old.Emitted, Retired: old.Retired,
 	}
 	if old.Phase == Promoted {
 		t.s.Serving = old.Plan.Canary.Hash
+	}
+	if t.s.Serving != "" {
+		t.s.Room, t.s.Kept = old.Room, old.Kept
 	}
 }
 

@@ -23,7 +23,7 @@ func (t *turn) climb() bool {
 		t.waiting = fmt.Sprintf("Held at %s by %s: resume goes on, abort takes it back", t.share(), t.s.HeldBy)
 	case hold.kind != noHold:
 		t.waiting = hold.why
-	case t.mayLeave() && t.confirmed(t.confirmNext()):
+	case t.mayLeave() && t.confirmed(t.confirmNext()) && t.roomFor(t.s.Plan.needs(t.s.Step+1)):
 		t.enterStep(t.s.Step + 1)
 		return true
 	}

@@ -84,6 +84,14 @@ func (t *turn) wake() time.Time {
 		if at := s.DeadlineAt(); !s.Deadline && !at.IsZero() {
 			consider(at)
 		}
+	case Idle:
+		if !s.Ended && !s.Clear.IsZero() {
+			consider(s.Clear.Add(s.Plan.ScaleDown))
+		}
+	case RollingBack:
+		if s.Kept != nil {
+			consider(s.PhaseBegan.Add(s.Plan.readyWithin()))
+		}
 	case Promoted, RolledBack:
 		if !s.Ended {
 			consider(s.PhaseBegan.Add(s.Plan.ScaleDown))

@@ -133,6 +133,9 @@ type Health struct {
 	Revision string    `json:"revision,omitempty"` // Revision.Hash of what runs, "" if nothing does
 	Restarts int       `json:"restarts,omitempty"`
 	Since    time.Time `json:"since,omitzero"`
+	// Short is the share of all traffic that what is ready of the role has no
+	// room for; 0 where nothing limits it, or nobody knows.
+	Short traffic.Weight `json:"short,omitempty"`
 }
 
 // GateKind says what is asked.
@@ -189,6 +192,17 @@ type Scale struct {
 	// Promoted says that the candidate has taken stable's place: the arm
 	// named canary serves everything and the old stable may end.
 	Promoted bool `json:"promoted,omitempty"`
+	// Revision is what the canary arm is to run, by Revision.Hash. A workload
+	// whose specification changes under its hands gives the arm to another
+	// revision only when this names it: traffic has left by then.
+	Revision string `json:"revision,omitempty"`
+	// Room is the share of all traffic that the canary arm has to have room
+	// for. It grows before the weight does and shrinks after it.
+	Room traffic.Weight `json:"room,omitempty"`
+	// Draining says that the canary arm is not needed and may still have
+	// traffic: where ending it would be felt, what runs of it goes on. Nothing
+	// is started.
+	Draining bool `json:"draining,omitempty"`
 }
 
 // Desired is the whole target, level-triggered. Applying it again changes nothing.

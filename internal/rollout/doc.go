@@ -14,12 +14,16 @@
 // to have left; a command is obeyed twice; a revision that ended runs again
 // without a retry.
 //
-// What always happens: a Fail, or an abort, wants all traffic on stable in the
-// same decision. Evidence comes before people, people before what moves by
+// What always happens: a Fail, or an abort, wants all traffic that stable has
+// room for on stable in the same decision. Evidence comes before people, people before what moves by
 // itself, and the deadline before a late Pass.
 //
+// Where a workload says how much traffic it has room for, traffic goes only
+// where there is room: candidates are sized before they get it, and what stable
+// cannot take yet stays for a limited time.
+//
 // A file holds one concern each: begin and handover (which revision),
-// initialize, climb (the ladder), hold, deadline, promote, rollback, commands,
-// listen (evidence), gates, clock, want (the target follows from the rest of
-// the state alone). All functions are safe for concurrent use.
+// initialize, climb (the ladder), room, hold, deadline, promote, rollback,
+// commands, listen (evidence), gates, clock, want (the target follows from the
+// rest of the state alone). All functions are safe for concurrent use.
 package rollout

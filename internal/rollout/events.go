@@ -57,7 +57,7 @@ func (t *turn) retire(how Phase) {
 	for h, p := range old {
 		t.s.Retired[h] = p
 	}
-	t.s.Retired[t.s.Plan.Canary.Hash] = Past{Phase: how, Attempt: t.s.Attempt, At: t.now, Reason: t.s.Reason}
+	t.s.Retired[t.s.Plan.Canary.Hash] = Past{Phase: how, Attempt: t.s.Attempt, At: t.now, Reason: t.s.Reason, Over: t.s.Plan.Stable.Hash}
 	for len(t.s.Retired) > maxRetired {
 		oldest := ""
 		for h, p := range t.s.Retired {

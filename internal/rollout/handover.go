@@ -1,6 +1,10 @@
 package rollout
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/haldane-dev/haldane/internal/traffic"
+)
 
 // handOver gives the place of a promoted revision, which serves as the canary
 // arm, back to the stable arm, so that the canary arm is free for the next
@@ -19,10 +23,20 @@ func (t *turn) handOver() (moved, busy bool) {
 		serves := t.o.Workloads[canary]
 		if t.ready(stable) || !serves.Ready || serves.Revision != t.s.Serving {
 			t.s.Leaving = true
+			if t.ready(stable) && serves.Revision == t.s.Serving {
+				t.s.Kept = t.overhang(traffic.Full)
+			}
 			return true, true
 		}
 		t.waiting = fmt.Sprintf("Waiting for %s to become ready as stable: it %s; the version promoted before serves meanwhile", t.s.Plan.Stable, t.unready(stable))
+	case t.s.Kept != nil:
+		left := t.overhang(*t.s.Kept)
+		if t.o.Workloads[canary].Revision != t.s.Serving {
+			left = nil
+		}
+		return t.giveUp(left), true
 	case t.carried():
+		t.s.Room = t.s.Plan.needs(0)
 		t.s.Serving, t.s.Leaving = "", false
 		t.s.Began, t.s.PhaseBegan = t.now, t.now
 		return true, true

@@ -36,6 +36,7 @@ func (t *turn) initialize() bool {
 		t.waiting = "The plan has no step below 100%, so nothing would ever be shown: add a weight or a shadow step"
 	case !t.carried():
 		t.waiting = fmt.Sprintf("Waiting for the router to confirm that all traffic goes to %s", p.Stable)
+	case !t.roomFor(p.needs(0)):
 	case !t.confirmed(ConfirmStart):
 	default:
 		t.emit(EventReady, "%s and %s are ready", p.Stable, p.Canary)

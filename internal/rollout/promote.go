@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/haldane-dev/haldane/internal/analysis"
+	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
 // beginPromotion wants all traffic on the candidate. A failure that shows
@@ -11,6 +12,9 @@ import (
 func (t *turn) beginPromotion() {
 	t.enter(Promoting, "")
 	t.s.HeldBy, t.s.Deadline, t.s.Alert = "", false, ""
+	if now := t.s.Want.Split.Canary; !t.roomFor(traffic.Full) {
+		t.s.Kept = &now // all evidence was skipped before there was room
+	}
 	t.emit(EventPromoting, "%s gets all traffic", t.s.Plan.Canary)
 }
 
@@ -19,6 +23,13 @@ func (t *turn) promote() bool {
 	p := t.s.Plan
 	if t.abandon() {
 		return true
+	}
+	if t.s.Kept != nil {
+		if t.roomFor(traffic.Full) {
+			t.s.Kept = nil
+			return true
+		}
+		return false
 	}
 	if !t.carried() {
 		t.waiting = fmt.Sprintf("Waiting for the router to carry 100%% to %s", p.Canary)

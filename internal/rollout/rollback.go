@@ -46,6 +46,7 @@ func (t *turn) retreat(reason, by string) {
 	} else {
 		t.emitBy(by, EventRollback, "%s is taken back from %s: %s", p.Canary, where, reason)
 	}
+	t.s.Kept = t.overhang(t.s.Want.Split.Canary)
 	t.enter(RollingBack, reason)
 	t.s.StepBegan, t.s.HeldBy, t.s.Alert = noTime, "", ""
 	t.s.Deadline, t.s.Approved, t.s.Superseded = false, false, false
@@ -73,6 +74,13 @@ func (t *turn) rollBack() bool {
 	if t.s.Superseded && t.s.Verdict.Decision == analysis.Fail {
 		// It was being replaced unjudged; now it is judged.
 		t.s.Superseded, t.s.Reason = false, t.s.Verdict.Reason
+	}
+	if t.s.Kept != nil {
+		left := t.overhang(*t.s.Kept)
+		if !t.now.Before(t.s.PhaseBegan.Add(p.readyWithin())) {
+			left = nil // stable does not come: there is no third place
+		}
+		return t.giveUp(left)
 	}
 	if !t.carried() {
 		t.waiting = fmt.Sprintf("Waiting for the router to confirm that all traffic has left %s", p.Canary)

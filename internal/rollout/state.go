@@ -39,7 +39,11 @@ type State struct {
 	Superseded bool   `json:"superseded,omitempty"` // RollingBack only to make room for another revision
 	Serving    string `json:"serving,omitempty"`    // hash of a promoted revision that still serves as the canary arm while stable takes over
 	Leaving    bool   `json:"leaving,omitempty"`    // its traffic is on its way to stable
-	Ended      bool   `json:"ended,omitempty"`      // terminal phases: the arm without traffic need not run any more
+	Ended      bool   `json:"ended,omitempty"`      // terminal phases and Idle: the arm without traffic need not run any more
+
+	Room  traffic.Weight  `json:"room,omitempty"` // the share of traffic that the canary arm is sized for
+	Kept  *traffic.Weight `json:"kept,omitempty"` // the share that stays on the canary until there is room where it is to go; nil: nothing waits for room
+	Clear time.Time       `json:"clear,omitzero"` // Idle: since when nothing is known to go to the canary arm
 
 	Want     Desired          `json:"want"`
 	Evidence *analysis.State  `json:"evidence,omitempty"`
@@ -64,6 +68,7 @@ type Past struct {
 	Attempt int       `json:"attempt"`
 	At      time.Time `json:"at"`
 	Reason  string    `json:"reason"`
+	Over    string    `json:"over,omitempty"` // Revision.Hash of stable at that time
 }
 
 // Weight returns the canary's weight that the state wants.

@@ -36,13 +36,19 @@ func (s State) split() traffic.Split {
 		if s.Serving != "" && !s.Leaving {
 			return whole(w)
 		}
+		if s.Serving != "" {
+			w.Canary = s.kept(0)
+		}
 	case Progressing, Paused:
 		if i := s.inForce(); i >= 0 {
 			w.Canary, w.Mirror = s.Plan.Steps[i].Weight, s.Plan.Steps[i].Shadow
 		}
 		w.Open = w.Canary > 0 || s.step().Pause != nil
 	case Promoting:
-		w.Canary = traffic.Full
+		w.Canary = s.kept(traffic.Full)
+		w.Open = s.Kept != nil
+	case RollingBack:
+		w.Canary = s.kept(0)
 	case Promoted:
 		return whole(w)
 	}
@@ -56,17 +62,23 @@ func whole(w traffic.Split) traffic.Split {
 	return w
 }
 
-// scale returns which arms should run.
+// scale returns which arms should run, and how much of the canary arm.
 func (s State) scale() Scale {
+	x := Scale{Stable: true, Canary: true, Promoted: s.Serving != ""}
 	switch s.Phase {
 	case Idle:
-		if s.Serving == "" {
-			return Scale{Stable: true}
-		}
+		x.Canary = s.Serving != ""
+		x.Draining = !x.Canary && !s.Ended
 	case RolledBack:
-		return Scale{Stable: true, Canary: !s.Ended}
+		x.Canary = !s.Ended
 	case Promoted:
-		return Scale{Stable: !s.Ended, Canary: true, Promoted: true}
+		x.Stable, x.Promoted = !s.Ended, true
 	}
-	return Scale{Stable: true, Canary: true, Promoted: s.Serving != ""}
+	if x.Canary {
+		x.Room, x.Revision = s.Room, s.Plan.Canary.Hash
+		if s.Serving != "" {
+			x.Revision = s.Serving
+		}
+	}
+	return x
 }

@@ -31,6 +31,9 @@ const (
 	IstioXDS = layout.IstioXDS
 	// PrometheusURL is the root of Prometheus's HTTP API.
 	PrometheusURL = layout.PrometheusURL
+	// DiscoveryURL lists the pods, for http_sd_configs in a configuration of
+	// one's own, with the labels that kubernetes_sd_configs would give them.
+	DiscoveryURL = layout.DiscoveryURL
 )
 
 // Components that Stop, Kill and Start know.

@@ -1,6 +1,7 @@
 package selftest
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -30,8 +31,11 @@ spec:
 		return len(c) == 1 && c[0].State.Waiting != nil && c[0].State.Waiting.Reason == "CrashLoopBackOff" && c[0].RestartCount >= 2
 	})
 	status := pod.Status.ContainerStatuses[0]
-	if got := status.State.Waiting.Message; !strings.HasPrefix(got, "back-off 2s restarting failed container=web pod=crash_") {
-		t.Errorf("it waits because of %q, want a back-off of 2s", got)
+	// The first restart is immediate, the second waits a second, each further
+	// one twice as long.
+	wait := min(time.Second<<(status.RestartCount-1), 30*time.Second)
+	if got, want := status.State.Waiting.Message, fmt.Sprintf("back-off %s restarting failed container=web pod=crash_", wait); !strings.HasPrefix(got, want) {
+		t.Errorf("after %d restarts it waits because of %q, want %q", status.RestartCount, got, want)
 	}
 	last := status.LastTerminationState.Terminated
 	if last == nil || last.ExitCode != 3 || last.Reason != "Error" || strings.TrimSpace(last.Message) != "the model file is missing" {
@@ -144,6 +148,27 @@ spec:
         volumeMounts: [{name: v, mountPath: /v}]
 `)
 	s.kubectl("wait", "--for=condition=Complete", "job/once", "--timeout="+patience.String())
+}
+
+// testResources: a pod that asks for what another has waits for it.
+func testResources(t *testing.T, s space) {
+	for _, name := range []string{"first", "second"} {
+		s.apply(`{apiVersion: v1, kind: Pod, metadata: {name: NAME, namespace: NAMESPACE, labels: {app: NAME}}, spec: {terminationGracePeriodSeconds: 1,
+  containers: [{name: c, image: "testapp:v1", resources: {limits: {example.com/accelerator: 1}}}]}}`, "NAME", name)
+		if name == "first" {
+			s.pod("first", "is ready", ready)
+		}
+	}
+	s.pod("second", "cannot be scheduled", func(p *corev1.Pod) bool {
+		for _, c := range p.Status.Conditions {
+			if c.Type == corev1.PodScheduled {
+				return c.Reason == corev1.PodReasonUnschedulable
+			}
+		}
+		return false
+	})
+	s.kubectl("delete", "pod", "first")
+	s.pod("second", "is ready", ready)
 }
 
 // testLogs: kubectl logs shows this run and the previous one.

@@ -21,7 +21,9 @@ const patience = 2 * time.Minute
 // TestCluster starts one cluster and asks it everything, each test in a
 // namespace of its own.
 func TestCluster(t *testing.T) {
-	c := clustertest.Start(t, clustertest.Options{Traefik: true, Istio: true, Prometheus: true})
+	c := clustertest.Start(t, clustertest.Options{
+		Traefik: true, Istio: true, Prometheus: true, NodeResources: map[string]string{"example.com/accelerator": "1"},
+	})
 	app := testapp(t)
 	c.AddImage("testapp:*", clustertest.Image{Program: app, Args: []string{"web"}})
 	c.AddImage("testgrpc:*", clustertest.Image{Program: app, Args: []string{"grpc"}})
@@ -39,6 +41,7 @@ func TestCluster(t *testing.T) {
 		{"graceful-end", testGracefulEnd},
 		{"configuration", testConfiguration},
 		{"job", testJob},
+		{"resources", testResources},
 		{"logs", testLogs},
 		{"token", testToken},
 		{"gateway", testGateway},

@@ -29,6 +29,8 @@ const (
 	TraefikAddress = TraefikIP + ":80"
 	// IstioXDS is where proxyless gRPC clients get their configuration.
 	IstioXDS = IstiodIP + ":15010"
+	// DiscoveryURL lists the pods for Prometheus's http_sd_configs.
+	DiscoveryURL = "http://" + NodeIP + ":9099/pods"
 	// PrometheusURL is the root of Prometheus's HTTP API.
 	PrometheusURL = "http://" + PrometheusIP + ":9090"
 )

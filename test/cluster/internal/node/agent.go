@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -139,17 +138,6 @@ func (a *Agent) killAll() {
 	}
 	a.mu.Unlock()
 	a.wg.Wait()
-}
-
-// PodAddress returns the address of a pod that runs here.
-func (a *Agent) PodAddress(uid types.UID) (netip.Addr, bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	w, ok := a.workers[uid]
-	if !ok || w.net == nil {
-		return netip.Addr{}, false
-	}
-	return w.net.IP, true
 }
 
 func (a *Agent) podDir(pod *corev1.Pod, elem ...string) string {

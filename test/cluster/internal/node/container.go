@@ -9,6 +9,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/haldane-dev/haldane/test/cluster/internal/sandbox"
 )
 
 // container runs one container of a pod again and again, as its pod's restart
@@ -25,10 +27,9 @@ type container struct {
 	state    corev1.ContainerState
 	last     corev1.ContainerState
 	restarts int32
-	started  bool // its startup probe, if any, has passed
-	ready    bool // its readiness probe, if any, passes
-	image    Image
-	program  string
+	started  bool         // its startup probe, if any, has passed
+	ready    bool         // its readiness probe, if any, passes
+	view     sandbox.Spec // the last run's
 }
 
 type killRequest struct {
@@ -81,10 +82,7 @@ func (c *container) cannotStart(err error, delay *backOff) {
 		c.w.event(corev1.EventTypeWarning, "Failed", "Error: "+message)
 	}
 	c.setState(corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}})
-	wait := delay.next(0)
-	if wait == 0 {
-		wait = delay.next(0)
-	}
+	wait := max(delay.next(0), delay.base)
 	if _, ok := err.(imageError); ok {
 		c.setState(corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "Back-off pulling image \"" + c.spec.Image + "\": " + message}})
 	}

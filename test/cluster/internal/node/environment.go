@@ -119,34 +119,53 @@ func pick(data map[string][]byte, key, where string, optional *bool, err error) 
 // configMap returns the data of a ConfigMap in the pod's namespace; nothing,
 // without an error, if it does not exist and need not.
 func (w *worker) configMap(name string, optional *bool) (map[string][]byte, error) {
-	ctx, cancel := callContext()
-	defer cancel()
-	cm, err := w.agent.Client.CoreV1().ConfigMaps(w.pod.Namespace).Get(ctx, name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) && optional != nil && *optional {
-		return nil, nil
-	} else if err != nil {
-		return nil, err
-	}
-	data := map[string][]byte{}
-	for key, value := range cm.Data {
-		data[key] = []byte(value)
-	}
-	for key, value := range cm.BinaryData {
-		data[key] = value
-	}
-	return data, nil
+	return w.recall("configmap/"+name, optional, func(ctx context.Context) (map[string][]byte, error) {
+		cm, err := w.agent.Client.CoreV1().ConfigMaps(w.pod.Namespace).Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return nil, err
+		}
+		data := map[string][]byte{}
+		for key, value := range cm.Data {
+			data[key] = []byte(value)
+		}
+		for key, value := range cm.BinaryData {
+			data[key] = value
+		}
+		return data, nil
+	})
 }
 
+// secret is configMap for Secrets.
 func (w *worker) secret(name string, optional *bool) (map[string][]byte, error) {
+	return w.recall("secret/"+name, optional, func(ctx context.Context) (map[string][]byte, error) {
+		s, err := w.agent.Client.CoreV1().Secrets(w.pod.Namespace).Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return nil, err
+		}
+		return s.Data, nil
+	})
+}
+
+// recall calls get and keeps what it returns. While the API server does not
+// answer, what it answered last is good enough to start a container again.
+func (w *worker) recall(what string, optional *bool, get func(context.Context) (map[string][]byte, error)) (map[string][]byte, error) {
 	ctx, cancel := callContext()
 	defer cancel()
-	s, err := w.agent.Client.CoreV1().Secrets(w.pod.Namespace).Get(ctx, name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) && optional != nil && *optional {
+	data, err := get(ctx)
+	missing := apierrors.IsNotFound(err)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch known, ok := w.known[what]; {
+	case err == nil:
+		w.known[what] = data
+		return data, nil
+	case missing && optional != nil && *optional:
 		return nil, nil
-	} else if err != nil {
+	case ok && !missing && !apierrors.IsForbidden(err):
+		return known, nil
+	default:
 		return nil, err
 	}
-	return s.Data, nil
 }
 
 // expand replaces $(NAME) by the variable's value; $$ stands for $, and a name

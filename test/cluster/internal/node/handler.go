@@ -100,15 +100,13 @@ func (c *container) grpc(ctx context.Context, h *corev1.GRPCAction) error {
 	return nil
 }
 
-// exec runs a command with the container's view, in the pod's network.
+// exec runs a command with the view that the container's program has, in the
+// pod's network. It asks the API server for nothing: probes go on while that
+// is away.
 func (c *container) exec(ctx context.Context, argv []string) error {
 	c.w.mu.Lock()
-	image := c.image
+	spec := c.view
 	c.w.mu.Unlock()
-	spec, err := c.sandbox(image)
-	if err != nil {
-		return err
-	}
 	spec.Argv = argv
 	cmd, err := spec.Command(c.w.agent.Podinit)
 	if err != nil {

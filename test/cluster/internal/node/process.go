@@ -56,7 +56,7 @@ func (c *container) prepare() (*process, error) {
 	}
 	c.w.mu.Lock()
 	run := c.restarts
-	c.image, c.program = image, spec.Argv[0]
+	c.view = spec
 	c.w.mu.Unlock()
 
 	p := &process{root: spec.Root, policy: c.spec.TerminationMessagePolicy}
@@ -80,7 +80,7 @@ func (c *container) prepare() (*process, error) {
 	return p, nil
 }
 
-// sandbox describes the container's view; an exec probe gets the same one.
+// sandbox describes the container's view.
 func (c *container) sandbox(image Image) (sandbox.Spec, error) {
 	env, err := c.environment(image)
 	if err != nil {

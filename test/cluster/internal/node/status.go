@@ -122,8 +122,8 @@ func (c *container) status() corev1.ContainerStatus {
 	if c.init {
 		s.Ready = c.state.Terminated != nil && c.state.Terminated.ExitCode == 0
 	}
-	if c.program != "" {
-		s.ImageID = "process://" + c.program
+	if len(c.view.Argv) > 0 {
+		s.ImageID = "process://" + c.view.Argv[0]
 		s.ContainerID = fmt.Sprintf("process://%s/%s/%d", c.w.pod.UID, c.spec.Name, c.restarts)
 	}
 	return s

@@ -34,7 +34,8 @@ type worker struct {
 	volumes  map[string]volume
 	inits    []*container
 	mains    []*container
-	reported corev1.PodStatus // the last one that was pushed
+	reported corev1.PodStatus             // the last one that was pushed
+	known    map[string]map[string][]byte // what the API server said last of ConfigMaps and Secrets
 	ended    bool
 }
 
@@ -42,7 +43,7 @@ func newWorker(a *Agent, pod *corev1.Pod) *worker {
 	w := &worker{
 		agent: a, pod: pod, latest: pod, began: metav1.Now(),
 		dirty: make(chan struct{}, 1), stopping: make(chan struct{}), gone: make(chan struct{}),
-		reported: pod.Status,
+		reported: pod.Status, known: map[string]map[string][]byte{},
 	}
 	for i := range pod.Spec.InitContainers {
 		w.inits = append(w.inits, newContainer(w, &pod.Spec.InitContainers[i], true))

@@ -3,6 +3,9 @@ package supervise
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/haldane-dev/haldane/test/cluster/internal/discovery"
 	"github.com/haldane-dev/haldane/test/cluster/internal/layout"
 )
 
@@ -92,7 +96,7 @@ scrape_configs:
 - job_name: traefik
   static_configs: [{targets: ["` + layout.TraefikIP + `:9100"]}]
 - job_name: pods
-  kubernetes_sd_configs: [{role: pod, kubeconfig_file: KUBECONFIG}]
+  http_sd_configs: [{url: "` + layout.DiscoveryURL + `", refresh_interval: 1s}]
   relabel_configs:
   - {source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_scrape], action: keep, regex: "true"}
   - {source_labels: [__meta_kubernetes_pod_phase], action: keep, regex: Running}
@@ -128,11 +132,13 @@ func (s *supervisor) startAddOns(ctx context.Context) error {
 	}
 	if s.options.Prometheus {
 		group.Go(func() error {
+			if err := s.serveDiscovery(ctx); err != nil {
+				return err
+			}
 			text := s.options.PrometheusConfig
 			if text == "" {
 				text = prometheusConfig
 			}
-			text = strings.ReplaceAll(text, "KUBECONFIG", s.dir.ComponentKubeconfig("admin"))
 			if err := os.WriteFile(s.dir.Path("prometheus.yml"), []byte(text), 0o644); err != nil {
 				return fmt.Errorf("write Prometheus's configuration: %w", err)
 			}
@@ -140,6 +146,28 @@ func (s *supervisor) startAddOns(ctx context.Context) error {
 		})
 	}
 	return group.Wait()
+}
+
+// serveDiscovery tells Prometheus of pods, for as long as the cluster runs.
+func (s *supervisor) serveDiscovery(ctx context.Context) error {
+	client, _, err := s.client("admin")
+	if err != nil {
+		return err
+	}
+	handler, err := discovery.New(context.WithoutCancel(ctx), client)
+	if err != nil {
+		return err
+	}
+	at, err := url.Parse(layout.DiscoveryURL)
+	if err != nil {
+		return fmt.Errorf("the address of the discovery: %w", err)
+	}
+	listener, err := net.Listen("tcp", at.Host)
+	if err != nil {
+		return fmt.Errorf("listen for Prometheus's discovery: %w", err)
+	}
+	go func() { _ = (&http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}).Serve(listener) }()
+	return nil
 }
 
 // apply applies the definitions in a file of the manifests' folder, waits

@@ -45,7 +45,6 @@ func (s *supervisor) controlPlane() {
 	s.add("kube-proxy", s.get("http://"+layout.NodeIP+":10256/livez"),
 		"--kubeconfig="+d.ComponentKubeconfig("kube-proxy"), "--hostname-override="+layout.NodeName, "--proxy-mode=nftables",
 		"--nodeport-addresses="+layout.NodeIP+"/32", "--healthz-bind-address="+layout.NodeIP+":10256", "--metrics-bind-address=127.0.0.1:10249",
-		"--iptables-min-sync-period=100ms",
 		// Settings of the whole machine, which is not the cluster's.
 		"--conntrack-max-per-core=0", "--conntrack-tcp-timeout-established=0", "--conntrack-tcp-timeout-close-wait=0")
 }
