@@ -67,11 +67,13 @@ func (r *Router) Apply(ctx context.Context, t router.Target, s traffic.Split) er
 	if err != nil {
 		return err
 	}
-	return r.keeper.Apply(ctx, t, s, func(base any, s traffic.Split) (any, error) {
+	return r.keeper.Apply(ctx, t, s, func(base any, s traffic.Split) (out object.Content, err error) {
 		if r.spec.Adopt {
-			return r.adopted(base, s)
+			out.Value, err = r.adopted(base, s)
+		} else {
+			out.Value, err = r.own(s, port)
 		}
-		return r.own(s, port)
+		return out, err
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -30,18 +31,22 @@ type Keeper struct {
 	// Adopt takes over the field of an object that exists. Otherwise the object
 	// is made and deleted.
 	Adopt bool
-	// Plain annotations and labels beside Haldane's marks, for objects that are
-	// Haldane's.
-	Annotations map[string]string
-	Contest     *Contest
+	// Prefix of annotations that are Haldane's too, "" for none.
+	Prefix  string
+	Contest *Contest
 
 	wrote bool // by this process: what is gone since was taken away
 }
 
-// Render returns what the field should say for a split. base is what it said
-// before it was adopted, nil for an object of Haldane's own. The result is JSON
-// values (see JSON).
-type Render func(base any, s traffic.Split) (any, error)
+// Content is what an object should say.
+type Content struct {
+	Value       any               `json:"value"` // of the field, as JSON values (see JSON)
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// Render returns what the object should say for a split. base is what the
+// field said before it was adopted, nil for an object of Haldane's own.
+type Render func(base any, s traffic.Split) (Content, error)
 
 // String names the object as people do: HTTPRoute shop/churn.
 func (k *Keeper) String() string {
@@ -80,6 +85,21 @@ func (k *Keeper) Value(live *unstructured.Unstructured) any {
 	return v
 }
 
+// content returns what live says of what is Haldane's.
+func (k *Keeper) content(live *unstructured.Unstructured) Content {
+	c := Content{Value: k.Value(live)}
+	for name, value := range live.GetAnnotations() {
+		if k.Prefix == "" || !strings.HasPrefix(name, k.Prefix) {
+			continue
+		}
+		if c.Annotations == nil {
+			c.Annotations = map[string]string{}
+		}
+		c.Annotations[name] = value
+	}
+	return c
+}
+
 // Intact returns the mark of live, and whether the field is as it was written.
 // live may be nil.
 func (k *Keeper) Intact(live *unstructured.Unstructured) (Mark, bool) {
@@ -87,7 +107,7 @@ func (k *Keeper) Intact(live *unstructured.Unstructured) (Mark, bool) {
 		return Mark{}, false
 	}
 	m, ok := ReadMark(live)
-	return m, ok && m.Stored == Digest(k.Value(live))
+	return m, ok && m.Stored == Digest(k.content(live))
 }
 
 // Base returns what the field said before it was adopted, or says now if it has
@@ -211,7 +231,7 @@ func (k *Keeper) bring(ctx context.Context, live *unstructured.Unstructured, n *
 	}
 	contested := k.Contest.Err()
 	if contested != nil {
-		s = traffic.Split{Generation: s.Generation, Salt: s.Salt, Never: s.Never}
+		s.Canary, s.Mirror, s.Open = 0, 0, false
 		if done, err := k.settled(live, n, s, render); done || err != nil {
 			return errors.Join(contested, err)
 		}
@@ -246,18 +266,18 @@ func (k *Keeper) lookForEdits(live *unstructured.Unstructured) {
 }
 
 // write stores want. A dry run first tells what the API server will make of it.
-func (k *Keeper) write(ctx context.Context, live *unstructured.Unstructured, want any, m Mark, sequence uint64) error {
+func (k *Keeper) write(ctx context.Context, live *unstructured.Unstructured, want Content, m Mark, sequence uint64) error {
 	u := &unstructured.Unstructured{Object: map[string]any{}}
 	u.SetGroupVersionKind(k.Kind)
 	u.SetNamespace(k.Rollout.Namespace)
 	u.SetName(k.Name)
-	if err := unstructured.SetNestedField(u.Object, want, k.Field...); err != nil {
+	if err := unstructured.SetNestedField(u.Object, want.Value, k.Field...); err != nil {
 		return fmt.Errorf("write %s: %w", k, err)
 	}
 	if live != nil {
 		u.SetResourceVersion(live.GetResourceVersion())
 	}
-	u.SetAnnotations(k.annotations())
+	u.SetAnnotations(maps.Clone(want.Annotations))
 	k.Rollout.Stamp(u, sequence, !k.Adopt)
 	m.Sent = Digest(want)
 	if err := m.Write(u); err != nil {
@@ -267,20 +287,12 @@ func (k *Keeper) write(ctx context.Context, live *unstructured.Unstructured, wan
 	if err != nil {
 		return err
 	}
-	m.Stored = Digest(k.Value(stored))
+	m.Stored = Digest(k.content(stored))
 	if err := m.Write(u); err != nil {
 		return fmt.Errorf("write %s: %w", k, err)
 	}
 	_, err = k.apply(ctx, u)
 	return err
-}
-
-func (k *Keeper) annotations() map[string]string {
-	out := map[string]string{}
-	for name, value := range k.Annotations {
-		out[name] = value
-	}
-	return out
 }
 
 // apply sends u by server-side apply and returns what the API server made of it.

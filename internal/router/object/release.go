@@ -53,9 +53,17 @@ func (k *Keeper) Release(ctx context.Context, t router.Target) error {
 // Remove deletes an object of Haldane's own for as long as it is not wanted.
 // That it is Haldane's is not forgotten: Release still knows.
 func (k *Keeper) Remove(ctx context.Context, t router.Target) error {
-	live, err := k.get(ctx, k.Rollout.Reader)
-	if err != nil || live == nil {
+	cached, err := k.Get(ctx)
+	if err != nil || cached == nil && !k.wrote {
 		return err
+	}
+	live, err := k.get(ctx, k.Rollout.Reader) // the cache may not know yet what was written a moment ago
+	if err != nil {
+		return err
+	}
+	if live == nil {
+		k.wrote = false
+		return nil
 	}
 	n, err := k.readNote(ctx)
 	if err != nil {

@@ -18,3 +18,22 @@ func Mirrors(s *v1alpha1.Spec) []traffic.Weight {
 	}
 	return out
 }
+
+// Matches returns what is forced onto the canary and onto stable by s.
+func Matches(s *v1alpha1.Spec) (always, never []traffic.Match) {
+	return matches(s.Routing.Always), matches(s.Routing.Never)
+}
+
+func matches(in []v1alpha1.Match) []traffic.Match {
+	field := func(f *v1alpha1.FieldMatch) *traffic.Field {
+		if f == nil {
+			return nil
+		}
+		return &traffic.Field{Name: f.Name, Exact: f.Exact, Prefix: f.Prefix, Regex: f.Regex}
+	}
+	var out []traffic.Match
+	for _, m := range in {
+		out = append(out, traffic.Match{Header: field(m.Header), Cookie: field(m.Cookie), Country: m.Country, Cohort: m.Cohort})
+	}
+	return out
+}
