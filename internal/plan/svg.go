@@ -50,11 +50,9 @@ func (r *Report) svgCurves(b *strings.Builder) {
 	x := func(i int) float64 {
 		return svgLeft + float64(i)/float64(len(first)-1)*(svgRight-svgLeft)
 	}
-	for i := 0; i < len(first); i += (len(first) - 1) / 4 {
-		anchor := "middle"
-		if i == len(first)-1 {
-			anchor = "end"
-		}
+	last := len(first) - 1
+	for n, i := range []int{0, last / 3, 2 * last / 3, last} {
+		anchor := []string{"start", "middle", "middle", "end"}[n]
 		fmt.Fprintf(b, `<text x="%.1f" y="%d" text-anchor="%s">%s</text>`+"\n", x(i), svgBottom+20, anchor, html.EscapeString(first[i].Size))
 	}
 	for n, p := range curves {
