@@ -1,0 +1,73 @@
+package deployment
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// sets are the ReplicaSets of the candidate.
+type sets struct {
+	current *appsv1.ReplicaSet   // of its template; nil before Kubernetes has made it
+	active  []*appsv1.ReplicaSet // with pods, or wanting some
+}
+
+// only returns the one set with pods, nil if there are none or several.
+func (s sets) only() *appsv1.ReplicaSet {
+	if len(s.active) == 1 {
+		return s.active[0]
+	}
+	return nil
+}
+
+// sets reads the ReplicaSets of a Deployment.
+func (w *Workload) sets(ctx context.Context, d *appsv1.Deployment) (sets, error) {
+	all, err := w.list(ctx, d)
+	var out sets
+	for _, set := range all {
+		if *set.Spec.Replicas > 0 || set.Status.Replicas > 0 {
+			out.active = append(out.active, set)
+		}
+		if out.current == nil && sameTemplate(set, d) {
+			out.current = set
+		}
+	}
+	return out, err
+}
+
+// list returns the ReplicaSets of a Deployment, the oldest first.
+func (w *Workload) list(ctx context.Context, d *appsv1.Deployment) ([]*appsv1.ReplicaSet, error) {
+	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
+	if err != nil {
+		return nil, fmt.Errorf("selector of Deployment %s: %w", d.Name, err)
+	}
+	var l appsv1.ReplicaSetList
+	if err := w.r.Client.List(ctx, &l, client.InNamespace(d.Namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
+		return nil, fmt.Errorf("list ReplicaSets of Deployment %s: %w", d.Name, err)
+	}
+	var all []*appsv1.ReplicaSet
+	for i := range l.Items {
+		if set := &l.Items[i]; metav1.IsControlledBy(set, d) {
+			if set.Spec.Replicas == nil {
+				set.Spec.Replicas = new(int32(1))
+			}
+			all = append(all, set)
+		}
+	}
+	slices.SortFunc(all, func(a, b *appsv1.ReplicaSet) int {
+		if c := a.CreationTimestamp.Compare(b.CreationTimestamp.Time); c != 0 {
+			return c
+		}
+		return slices.Compare([]byte(a.Name), []byte(b.Name))
+	})
+	return all, nil
+}
+
+// hashOf is the pod-template-hash of a set.
+func hashOf(set *appsv1.ReplicaSet) string {
+	return set.Labels[appsv1.DefaultDeploymentUniqueLabelKey]
+}
