@@ -93,7 +93,6 @@ func TestNewStableThatStallsLeavesTheCandidateServing(t *testing.T) {
 	w.atStep(0)
 	w.verdict = analysis.Pass
 	w.until("promotion", w.phase(rollout.Promoted))
-	w.edit("churn-stable", func(d *appsv1.Deployment) { d.Spec.Replicas = new(int32(4)) })
 	w.accelerators = 4 // there is no room for stable's new pods
 	for range 15 {
 		_ = w.tick()
