@@ -20,7 +20,12 @@ import (
 
 // Plan turns a validated file into the snapshot that a rollout runs by.
 func Plan(m *v1alpha1.ModelRollout) (rollout.Plan, error) {
-	c, e := m.Spec.Strategy.Canary, m.Spec.Endpoints
+	return plan(m, revision(m.Spec.Endpoints.Stable), revision(m.Spec.Endpoints.Canary))
+}
+
+// plan is that of a validated file or custom resource and its two revisions.
+func plan(m *v1alpha1.ModelRollout, stable, canary rollout.Revision) (rollout.Plan, error) {
+	c := m.Spec.Strategy.Canary
 	cfg, err := analysisConfig(m.Spec.Analysis)
 	if err != nil {
 		return rollout.Plan{}, err
@@ -29,8 +34,8 @@ func Plan(m *v1alpha1.ModelRollout) (rollout.Plan, error) {
 	cfg.PerRequest = !cfg.Sticky
 	return rollout.Plan{
 		Name:        rollout.ID(m.Name),
-		Stable:      revision(e.Stable),
-		Canary:      revision(e.Canary),
+		Stable:      stable,
+		Canary:      canary,
 		Steps:       steps(c.Steps),
 		Split:       splitTemplate(m),
 		Analysis:    cfg,

@@ -80,7 +80,7 @@ func Main(ctx context.Context, args []string, out, errOut io.Writer, p Program) 
 		&cobra.Group{ID: groupAsk, Title: "Look at one that runs:"},
 		&cobra.Group{ID: groupTell, Title: "Decide about one that runs:"},
 		&cobra.Group{ID: groupOffline, Title: "Before and after, without traffic:"})
-	root.AddCommand(demoCommand(p), runCommand(p), validateCommand(), modelCommand(p))
+	root.AddCommand(demoCommand(p), runCommand(p), controllerCommand(p), validateCommand(), modelCommand(p))
 	addServerCommands(root)
 	addOfflineCommands(root, p)
 	root.AddCommand(versionCommand())

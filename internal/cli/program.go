@@ -23,6 +23,8 @@ type Program struct {
 	Demo func(ctx context.Context, o DemoOptions) (expected bool, err error)
 	// Model serves one of the demo's models until ctx ends.
 	Model func(ctx context.Context, variant, listen string) error
+	// Controller drives the rollouts of a cluster until ctx ends.
+	Controller func(ctx context.Context, o ControllerOptions) error
 	// Scenarios are the names Demo knows.
 	Scenarios []string
 	// Plan turns a loaded file into what a rollout runs by.

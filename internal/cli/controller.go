@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"errors"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+)
+
+// ControllerOptions is one `haldane controller`.
+type ControllerOptions struct {
+	Kubeconfig    string   // "" is the pod's own, or $KUBECONFIG
+	Namespaces    []string // whose rollouts are driven; none: the controller's own
+	AllNamespaces bool
+	Elect         bool     // by a lease in the controller's namespace
+	Metrics       string   // address of the Prometheus metrics; "" is none
+	Health        string   // address of /healthz and /readyz; "" is none
+	Workers       int      // rollouts reconciled at the same time
+	Sources       []string // addresses of metric servers that rollouts may name; none: all
+	Logger        *slog.Logger
+}
+
+func controllerCommand(p Program) *cobra.Command {
+	o, level := ControllerOptions{}, level(slog.LevelInfo)
+	cmd := &cobra.Command{
+		Use: "controller", Short: "Drive the ModelRollouts of a Kubernetes cluster",
+		Long: `Drives the ModelRollouts of a Kubernetes cluster: one namespace, several or all.
+Several controllers may run: the one that holds the lease works.`,
+		Example: "  haldane controller\n  haldane controller --namespace shop --namespace search\n  haldane controller --all-namespaces --kubeconfig ~/.kube/config",
+		GroupID: groupStart, Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			switch {
+			case o.AllNamespaces && len(o.Namespaces) > 0:
+				return Usage(errors.New("--all-namespaces and --namespace contradict each other: keep one"))
+			case o.Workers < 1:
+				return Usage(errors.New("--workers must be 1 or more"))
+			}
+			o.Logger = level.logger(c.ErrOrStderr())
+			return p.Controller(c.Context(), o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Kubeconfig, "kubeconfig", "", "how to reach the cluster (default: the pod's own account, or $KUBECONFIG)")
+	f.StringSliceVarP(&o.Namespaces, "namespace", "n", nil, "drive the rollouts of this namespace, may be repeated (default: the controller's own)")
+	f.BoolVarP(&o.AllNamespaces, "all-namespaces", "A", false, "drive the rollouts of every namespace")
+	f.BoolVar(&o.Elect, "leader-elect", true, "work only while holding the lease haldane-controller")
+	f.StringVar(&o.Metrics, "metrics", ":8080", "address of the Prometheus metrics, empty for none")
+	f.StringVar(&o.Health, "health", ":8081", "address of /healthz and /readyz, empty for none")
+	f.IntVar(&o.Workers, "workers", 32, "rollouts that are reconciled at the same time")
+	f.StringSliceVar(&o.Sources, "allow-source", nil, "rollouts may ask metric servers at this address only, may be repeated (default: any)")
+	level.flag(cmd)
+	return cmd
+}
