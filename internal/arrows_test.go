@@ -28,7 +28,7 @@ var (
 	offline  = []string{"internal/judge", "internal/plan"}
 	core     = slices.Concat(pure, ports, offline, []string{"internal/engine"})
 	all      = slices.Concat(core, data, adapters, shells, below(data),
-		[]string{"internal/gateway", "internal/gateway/", "internal/feedback", "internal/exporter", "internal/app", "internal/app/", "api/", "examples/"})
+		[]string{"internal/cluster", "internal/gateway", "internal/gateway/", "internal/feedback", "internal/exporter", "internal/app", "internal/app/", "api/", "examples/"})
 )
 
 // arrows says what a package may import of ours. The first name that matches counts.

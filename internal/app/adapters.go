@@ -13,6 +13,7 @@ import (
 	"github.com/haldane-dev/haldane/internal/metric"
 	"github.com/haldane-dev/haldane/internal/router"
 	"github.com/haldane-dev/haldane/internal/router/gatewayapi"
+	"github.com/haldane-dev/haldane/internal/workload/deployment"
 )
 
 // clusterRouter is a router of a cluster, by the field of routing that asks for it.
@@ -36,9 +37,7 @@ func clusterRouters() []clusterRouter {
 // adapters is the one table of what rollouts on a cluster are driven with.
 func adapters(cli.ControllerOptions) kube.Adapters {
 	out := kube.Adapters{
-		Workload: func(r cluster.Rollout) (cluster.Workload, error) {
-			return nil, errors.New("Deployments cannot be rolled out by this version")
-		},
+		Workload: func(r cluster.Rollout) (cluster.Workload, error) { return deployment.New(r), nil },
 		Router: func(r cluster.Rollout) (router.Router, error) {
 			for _, x := range clusterRouters() {
 				if x.asked(&r.Spec.Routing) {
