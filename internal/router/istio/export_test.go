@@ -1,0 +1,6 @@
+package istio
+
+import "time"
+
+// SetClock makes r go by a clock of the test's.
+func (r *Router) SetClock(now func() time.Time) { r.settle.Now, r.contest.Now = now, now }
