@@ -70,7 +70,7 @@ func New(t *testing.T, spec v1alpha1.Spec, objects ...string) *World {
 	b := fake.NewClientBuilder().WithScheme(scheme).WithReturnManagedFields()
 	for _, text := range objects {
 		u := Object(t, text)
-		b = b.WithObjects(u).WithStatusSubresource(u)
+		b = b.WithObjects(u)
 	}
 	for _, arm := range []string{"-stable", "-canary"} {
 		b = b.WithObjects(&corev1.Service{
