@@ -3,6 +3,8 @@ package rollout
 import (
 	"fmt"
 	"strings"
+
+	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
 // holdKind says why a step may not be left whatever its evidence says.
@@ -38,6 +40,8 @@ func (t *turn) hold() hold {
 		return hold{holdTraffic, fmt.Sprintf("Waiting for the router to carry %s to %s", t.share(), p.Canary)}
 	case !t.ready(canary):
 		return hold{holdHealth, fmt.Sprintf("Held at %s: %s %s", t.share(), p.Canary, t.unready(canary))}
+	case t.o.Workloads[canary].Short > traffic.Full-t.s.Want.Split.Canary:
+		return hold{holdHealth, fmt.Sprintf("Held at %s: %s has lost the room for it%s", t.share(), p.Canary, t.message(canary))}
 	}
 	return hold{}
 }

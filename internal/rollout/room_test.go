@@ -182,3 +182,12 @@ func TestGoingBackToAVersionThatWasPromotedOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestLostRoomHolds(t *testing.T) {
+	p := walkPlan("v1", "v2", 50, 100)
+	s, now := climb(t, p)
+	d := checkedNext(t, s, passes(s, short(s, p, now, traffic.Canary, 7500)))
+	if d.State.Phase != rollout.Progressing || len(d.Events) != 1 || d.Events[0].Kind != rollout.EventHeld {
+		t.Errorf("%s, %+v: a candidate with half the pods that its traffic needs goes on", d.State.Phase, d.Events)
+	}
+}

@@ -39,14 +39,13 @@ type autoscaler struct {
 
 func (w *Workload) contested(ctx context.Context, d *appsv1.Deployment) (contest, error) {
 	var c contest
-	n, last := rewritten(d)
+	n, last, by := rewritten(d)
 	if wrote(d) != replicas(d) {
-		n, last = n+1, w.now()
+		n, last, by = n+1, w.now(), scaler(d)
 	}
 	if w.now().Sub(last) < contestedFor {
-		c.rewrites = n
+		c.rewrites, c.by = n, by
 	}
-	c.by = scaler(d)
 	all, err := w.autoscalers(ctx, d.Name)
 	if len(all) > 0 {
 		c.autoscaler = &all[0]
@@ -57,14 +56,14 @@ func (w *Workload) contested(ctx context.Context, d *appsv1.Deployment) (contest
 
 // noteRewrite counts a rewrite that is about to be undone.
 func (w *Workload) noteRewrite(d *appsv1.Deployment) {
-	n, last := rewritten(d)
+	n, last, _ := rewritten(d)
 	if wrote(d) == replicas(d) {
 		return
 	}
 	if w.now().Sub(last) >= contestedFor {
 		n = 0
 	}
-	annotate(d, AnnotationContested, fmt.Sprintf("%d %s", n+1, w.now().UTC().Format(time.RFC3339)))
+	annotate(d, AnnotationContested, strings.TrimSpace(fmt.Sprintf("%d %s %s", n+1, w.now().UTC().Format(time.RFC3339), scaler(d))))
 }
 
 // wrote is the number of replicas that Haldane wrote last, or that are there if
@@ -78,17 +77,22 @@ func wrote(d *appsv1.Deployment) int32 {
 }
 
 // rewritten reads AnnotationContested.
-func rewritten(d *appsv1.Deployment) (n int, last time.Time) {
-	count, at, _ := strings.Cut(d.Annotations[AnnotationContested], " ")
-	n, _ = strconv.Atoi(count)
-	last, _ = time.Parse(time.RFC3339, at)
-	return n, last
+func rewritten(d *appsv1.Deployment) (n int, last time.Time, by string) {
+	words := strings.SplitN(d.Annotations[AnnotationContested], " ", 3)
+	n, _ = strconv.Atoi(words[0])
+	if len(words) > 1 {
+		last, _ = time.Parse(time.RFC3339, words[1])
+	}
+	if len(words) > 2 {
+		by = words[2]
+	}
+	return n, last, by
 }
 
 // scaler is who else owns the number of replicas, "" if that is not known.
 func scaler(d *appsv1.Deployment) string {
 	for _, m := range d.ManagedFields {
-		if m.Manager != fieldManager && m.FieldsV1 != nil && strings.Contains(m.FieldsV1.String(), `"f:replicas"`) && m.Subresource != "status" {
+		if m.Manager != fieldManager && m.FieldsV1 != nil && strings.Contains(m.FieldsV1.GetRawString(), `"f:replicas"`) && m.Subresource != "status" {
 			return m.Manager
 		}
 	}

@@ -48,7 +48,7 @@ func (w *Workload) preparePair(ctx context.Context, t workload.Target, sc scene)
 func owner(d *appsv1.Deployment) string {
 	for _, m := range d.ManagedFields {
 		if m.Manager != cluster.FieldManager && m.Operation == metav1.ManagedFieldsOperationApply && m.FieldsV1 != nil &&
-			strings.Contains(m.FieldsV1.String(), `"f:template"`) {
+			strings.Contains(m.FieldsV1.GetRawString(), `"f:template"`) {
 			return m.Manager
 		}
 	}

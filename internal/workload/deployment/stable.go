@@ -59,7 +59,7 @@ func (w *Workload) promote(ctx context.Context, t workload.Target, sc scene, s r
 	}
 	config := sc.candidate.Annotations[AnnotationConfig]
 	for _, set := range has.active {
-		if w.hash(&set.Spec.Template, sc, config) != s.Revision {
+		if s.Revision != "" && w.hash(&set.Spec.Template, sc, config) != s.Revision {
 			continue
 		}
 		if w.pair() {
@@ -74,6 +74,9 @@ func (w *Workload) promote(ctx context.Context, t workload.Target, sc scene, s r
 	}
 	if good, err := w.good(ctx); err != nil || good != nil && w.hash(&good.Template, sc, good.Template.Annotations[AnnotationConfig]) == s.Revision {
 		return err
+	}
+	if s.Revision == "" {
+		return nil // nothing runs that could be meant
 	}
 	return fmt.Errorf("promote %s: no pods of Deployment %s run it any more", s.Revision, sc.candidate.Name)
 }
@@ -142,7 +145,7 @@ func (w *Workload) writeStable(ctx context.Context, t workload.Target, sc scene,
 	}
 	want.Spec.Selector = &metav1.LabelSelector{MatchLabels: w.stableLabels()}
 	want.Spec.Replicas = &n
-	if w.swaps(all) {
+	if w.spec().Order == "Swap" {
 		// A pod that comes first would wait for the accelerator of the one that goes.
 		want.Spec.Strategy = appsv1.DeploymentStrategy{
 			Type:          appsv1.RollingUpdateDeploymentStrategyType,

@@ -32,7 +32,7 @@ const (
 	// wrote last.
 	AnnotationWrote = "haldane.dev/wrote-replicas"
 	// AnnotationContested, on the candidate, counts how often somebody else
-	// rewrote it, and says when that was last.
+	// rewrote it, and says when that was last, and who did it.
 	AnnotationContested = "haldane.dev/contested"
 )
 

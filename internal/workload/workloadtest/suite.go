@@ -25,6 +25,9 @@ type Harness struct {
 	// Running counts what runs of a role in the world outside: processes, pods.
 	// Nil where nothing can be counted.
 	Running func(t *testing.T, r rollout.Role) int
+	// Copies says that promotion makes stable run what the candidate does, and
+	// does not end it.
+	Copies bool
 }
 
 // Run checks one adapter. open builds a fresh harness for every test and ends
@@ -142,6 +145,14 @@ func oneEnds(t *testing.T, h Harness) {
 	}
 	h.apply(t, rollout.Scale{Canary: true, Promoted: true})
 	h.await(t, traffic.Canary, true)
+	if h.Copies {
+		for end := time.Now().Add(Patience); h.observe(t)[traffic.Stable].Revision != h.Revisions[traffic.Canary]; time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("after %s stable is %+v, want revision %s", Patience, h.observe(t)[traffic.Stable], h.Revisions[traffic.Canary])
+			}
+		}
+		return
+	}
 	h.await(t, traffic.Stable, false)
 }
 
