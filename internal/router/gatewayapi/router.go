@@ -3,8 +3,11 @@ package gatewayapi
 import (
 	"context"
 	"fmt"
+	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
@@ -28,6 +31,10 @@ type Router struct {
 	contest *object.Contest
 	keeper  *object.Keeper
 	refused *object.Refusal
+	now     func() time.Time
+
+	mu    sync.Mutex
+	known map[client.ObjectKey]known
 }
 
 var (
@@ -50,6 +57,7 @@ func New(r cluster.Rollout) *Router {
 	contest := &object.Contest{}
 	return &Router{
 		rollout: r, spec: g, kind: kind, contest: contest, refused: &object.Refusal{},
+		now: time.Now, known: map[client.ObjectKey]known{},
 		keeper: &object.Keeper{Rollout: r, Kind: kind, Name: name, Field: field, Adopt: g.Adopt, Contest: contest},
 	}
 }

@@ -1,9 +1,11 @@
 package object
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,8 +17,8 @@ import (
 
 // A route that others rewrote this often within this long is contested.
 const (
-	contestEdits  = 3
-	contestWithin = 10 * time.Minute
+	ContestEdits  = 3
+	ContestWithin = 10 * time.Minute
 )
 
 // ErrContested means that somebody else keeps rewriting the route. Everything
@@ -49,11 +51,11 @@ func (c *Contest) Edited(what, who string) {
 func (c *Contest) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.recent()) < contestEdits {
+	if len(c.recent()) < ContestEdits {
 		return nil
 	}
 	return fmt.Errorf("%w: %s rewrote %s %d times within %s: everything goes to stable until it stops; make it ignore what Haldane writes there",
-		ErrContested, c.who, c.what, len(c.edits), contestWithin)
+		ErrContested, c.who, c.what, len(c.edits), ContestWithin)
 }
 
 // Condition is RouteContested, true while Err is not nil.
@@ -67,7 +69,7 @@ func (c *Contest) Condition() cluster.Condition {
 
 // recent drops edits that are too old to count. The caller holds mu.
 func (c *Contest) recent() []time.Time {
-	limit := c.now().Add(-contestWithin)
+	limit := c.now().Add(-ContestWithin)
 	c.edits = slices.DeleteFunc(c.edits, func(t time.Time) bool { return t.Before(limit) })
 	return c.edits
 }
@@ -79,16 +81,17 @@ func (c *Contest) now() time.Time {
 	return c.Now()
 }
 
-// Writer returns the field manager other than Haldane that wrote obj last,
-// status apart; "" if managed fields were not kept.
-func Writer(obj metav1.Object) string {
+// writer returns the field manager other than Haldane that wrote last what
+// owned says of its fields; "" if managed fields were not kept.
+func writer(obj metav1.Object, owned func(fields map[string]any) bool) string {
 	var who string
 	var last time.Time
 	for _, f := range obj.GetManagedFields() {
-		if f.Manager == cluster.FieldManager || f.Subresource != "" {
+		var fields map[string]any
+		if f.Manager == cluster.FieldManager || f.FieldsV1 == nil || json.Unmarshal(f.FieldsV1.Raw, &fields) != nil || !owned(fields) {
 			continue
 		}
-		at := time.Time{}
+		var at time.Time
 		if f.Time != nil {
 			at = f.Time.Time
 		}
@@ -97,4 +100,23 @@ func Writer(obj metav1.Object) string {
 		}
 	}
 	return who
+}
+
+// owns reports whether managed fields are of what k keeps.
+func (k *Keeper) owns(fields map[string]any) bool {
+	at := fields
+	for _, name := range k.Field {
+		at, _ = at["f:"+name].(map[string]any)
+	}
+	if at != nil {
+		return true
+	}
+	meta, _ := fields["f:metadata"].(map[string]any)
+	notes, _ := meta["f:annotations"].(map[string]any)
+	for name := range notes {
+		if k.Prefix != "" && strings.HasPrefix(name, "f:"+k.Prefix) {
+			return true
+		}
+	}
+	return false
 }

@@ -261,7 +261,7 @@ func (k *Keeper) lookForEdits(live *unstructured.Unstructured) {
 	}
 	_, marked := ReadMark(live)
 	if _, intact := k.Intact(live); !intact && (marked || k.wrote) {
-		k.Contest.Edited(k.String(), Writer(live))
+		k.Contest.Edited(k.String(), writer(live, k.owns))
 	}
 }
 
