@@ -70,8 +70,10 @@ func (w *Workload) Release(ctx context.Context, t workload.Target) error {
 	if err := w.freeStable(ctx, t, sc, serves); err != nil {
 		return err
 	}
-	if err := w.r.Notes.Put(ctx, noteStable, nil); err != nil {
-		return fmt.Errorf("forget the pod template of %s: %w", w.spec().StableName, err)
+	for _, note := range []string{noteStable, notePromoted} {
+		if err := w.r.Notes.Put(ctx, note, nil); err != nil {
+			return fmt.Errorf("forget %s: %w", note, err)
+		}
 	}
 	return nil
 }

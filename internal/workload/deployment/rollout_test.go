@@ -1,10 +1,12 @@
 package deployment
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
 	"github.com/haldane-dev/haldane/internal/analysis"
@@ -249,4 +251,73 @@ func TestFixedAndOne(t *testing.T) {
 		w.wantImages("churn-canary", 4, "churn:v2")
 		w.until("rest", w.atRest)
 	}
+}
+
+// The candidate serves everything and stable is still what it was: an edit now
+// must not take users back there.
+func TestEditBeforeThePromotedTemplateIsCopied(t *testing.T) {
+	w := bootstrapped(t, 2, nil)
+	w.image("churn:v2")
+	w.atStep(0)
+	w.verdict = analysis.Pass
+	w.until("promotion", w.phase(rollout.Promoted))
+	w.verdict = ""
+	w.image("churn:v3")
+	w.until("the next candidate", func() bool {
+		for _, image := range w.images("churn-stable") {
+			if w.carried.Canary < traffic.Full && image != "churn:v2" {
+				t.Fatalf("users are back on %s", image)
+			}
+		}
+		return w.state.Plan.Canary.Version == "v3" && w.state.Phase == rollout.Progressing
+	})
+	w.wantImages("churn-stable", 2, "churn:v2")
+	w.atStep(0)
+	w.wantImages("churn-canary", 1, "churn:v3")
+}
+
+// Every other write fails, and the controller that failed dies: what users
+// get is checked at every tick all the same.
+func TestRolloutSurvivesFailingWrites(t *testing.T) {
+	w := bootstrapped(t, 3, nil)
+	n := 0
+	w.fail = func(string) error {
+		if n++; n%2 == 0 {
+			return nil
+		}
+		w.restart()
+		return errors.New("the API server is away")
+	}
+	w.image("churn:v2")
+	w.atStep(0)
+	w.verdict = analysis.Pass
+	w.until("promotion", w.phase(rollout.Promoted))
+	w.until("rest", w.atRest)
+	w.wantImages("churn-stable", 3, "churn:v2")
+	if n < 10 {
+		t.Errorf("%d writes in all: the test tests nothing", n)
+	}
+}
+
+// The user is faster than the write that puts the candidate out of reach.
+func TestEditBetweenReadAndWrite(t *testing.T) {
+	w := bootstrapped(t, 2, nil)
+	w.image("churn:v2")
+	w.until("a start", func() bool { return w.get("churn").Status.AvailableReplicas > 0 })
+	edited := false
+	w.fail = func(what string) error {
+		if what == "patch churn" && !edited {
+			edited = true
+			w.image("churn:v3")
+		}
+		return nil
+	}
+	if err := w.tick(); !apierrors.IsConflict(err) {
+		t.Fatalf("error %v, want a conflict", err)
+	}
+	w.atStep(0)
+	if w.state.Plan.Canary.Version != "v3" {
+		t.Errorf("the candidate is %s", w.state.Plan.Canary)
+	}
+	w.wantImages("churn-canary", 1, "churn:v3")
 }

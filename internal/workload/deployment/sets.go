@@ -14,6 +14,7 @@ import (
 type sets struct {
 	current *appsv1.ReplicaSet   // of its template; nil before Kubernetes has made it
 	active  []*appsv1.ReplicaSet // with pods, or wanting some
+	settled bool                 // the Deployment was, when they were read
 }
 
 // only returns the one set with pods, nil if there are none or several.
@@ -24,10 +25,39 @@ func (s sets) only() *appsv1.ReplicaSet {
 	return nil
 }
 
-// sets reads the ReplicaSets of a Deployment.
+// settled reports whether all pods of a Deployment are as it asks for: its
+// ReplicaSets then change only together with it.
+func settled(d *appsv1.Deployment) bool {
+	s := d.Status
+	return s.ObservedGeneration >= d.Generation && s.Replicas == replicas(d) && s.AvailableReplicas == s.Replicas
+}
+
+// sets reads the ReplicaSets of a Deployment. They are not cached by the
+// client, so those of a settled one are remembered.
 func (w *Workload) sets(ctx context.Context, d *appsv1.Deployment) (sets, error) {
+	if out, known := w.remembered(d); known {
+		return out, nil
+	}
 	all, err := w.list(ctx, d)
-	var out sets
+	if err != nil {
+		return sets{}, err
+	}
+	out := classify(all, d)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.setsOf, w.known = d.ResourceVersion, out
+	return out, nil
+}
+
+func (w *Workload) remembered(d *appsv1.Deployment) (sets, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	// Read when it was settled already: the same version of the same object.
+	return w.known, settled(d) && w.known.settled && w.setsOf == d.ResourceVersion
+}
+
+func classify(all []*appsv1.ReplicaSet, d *appsv1.Deployment) sets {
+	out := sets{settled: settled(d)}
 	for _, set := range all {
 		if *set.Spec.Replicas > 0 || set.Status.Replicas > 0 {
 			out.active = append(out.active, set)
@@ -36,7 +66,7 @@ func (w *Workload) sets(ctx context.Context, d *appsv1.Deployment) (sets, error)
 			out.current = set
 		}
 	}
-	return out, err
+	return out
 }
 
 // list returns the ReplicaSets of a Deployment, the oldest first.

@@ -21,6 +21,10 @@ import (
 // noteStable is the key of the last good pod template.
 const noteStable = "workload-stable"
 
+// notePromoted is the key of the hash of a revision that serves everything and
+// may not have been copied to stable yet.
+const notePromoted = "workload-promoted"
+
 // applyStable brings stable to its size and, at the end of a promotion, to the
 // candidate's template.
 func (w *Workload) applyStable(ctx context.Context, t workload.Target, sc scene, s rollout.Scale, z sizes) error {

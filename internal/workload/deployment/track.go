@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/haldane-dev/haldane/api/v1alpha1"
 	"github.com/haldane-dev/haldane/internal/cluster"
 	"github.com/haldane-dev/haldane/internal/workload"
 )
@@ -25,6 +27,27 @@ func (w *Workload) tracked(ctx context.Context) (string, error) {
 	if track == nil || len(track.ConfigMaps)+len(track.Secrets) == 0 {
 		return "", nil
 	}
+	w.mu.Lock()
+	known, fresh := w.config, !w.configAt.IsZero() && w.now().Sub(w.configAt) < trackedFor
+	w.mu.Unlock()
+	if fresh {
+		return known, nil
+	}
+	hash, err := w.readTracked(ctx, track)
+	if err != nil {
+		return "", err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.config, w.configAt = hash, w.now()
+	return hash, nil
+}
+
+// trackedFor is how long a reading of what is tracked is good: about one
+// reconcile, which asks several times.
+const trackedFor = 3 * time.Second
+
+func (w *Workload) readTracked(ctx context.Context, track *v1alpha1.Track) (string, error) {
 	sum := sha256.New()
 	add := func(kind, name string, data any) error {
 		text, err := json.Marshal([]any{kind, name, data})

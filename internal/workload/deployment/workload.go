@@ -46,6 +46,11 @@ type Workload struct {
 
 	mu         sync.Mutex
 	conditions []cluster.Condition
+	setsOf     string // resourceVersion of the candidate that known is about
+	known      sets
+	config     string    // hash of what is tracked
+	configAt   time.Time // when that was read
+	noKEDA     time.Time // when that was last found not to be installed
 }
 
 var (
@@ -114,6 +119,13 @@ func (w *Workload) Apply(ctx context.Context, t workload.Target, s rollout.Scale
 	if !w.ours(sc) || sc.candidate == nil {
 		return fmt.Errorf("scale %s: it is not prepared: %s or %s is missing", w.spec().Name, w.spec().Name, w.spec().StableName)
 	}
+	promoted := ""
+	if s.Promoted && !w.keepsTraffic() {
+		promoted = s.Revision
+	}
+	if err := w.r.Notes.Put(ctx, notePromoted, []byte(promoted)); err != nil {
+		return fmt.Errorf("remember which revision is being promoted: %w", err)
+	}
 	sizes := w.sizes(s, full(sc.stable))
 	// Where pods make room for others, those that go go first.
 	if s.Canary && *sc.candidate.Spec.Replicas < sizes.canary {
@@ -140,11 +152,33 @@ func (w *Workload) Revisions(ctx context.Context, _ workload.Target) (stable, ca
 		return stable, canary, fmt.Errorf("Deployment %s does not exist: it is made when %s is available", w.spec().StableName, w.spec().Name)
 	}
 	stable = w.stableRevision(sc)
-	canary = w.revision(&sc.candidate.Spec.Template, sc, sc.config)
+	canary, err = w.candidateRevision(ctx, sc, stable)
 	if canary.Version == stable.Version && canary.Hash != stable.Hash {
 		canary.Version += "-" + canary.Hash[:7]
 	}
-	return stable, canary, nil
+	return stable, canary, err
+}
+
+// candidateRevision is that of the candidate's template or, while one that was
+// promoted has not been copied yet, still that one: an edit in between would
+// take its traffic back to what it has replaced.
+func (w *Workload) candidateRevision(ctx context.Context, sc scene, stable rollout.Revision) (rollout.Revision, error) {
+	newest := w.revision(&sc.candidate.Spec.Template, sc, sc.config)
+	promoted, err := w.r.Notes.Get(ctx, notePromoted)
+	if err != nil {
+		return newest, fmt.Errorf("which revision is being promoted: %w", err)
+	}
+	config := sc.candidate.Annotations[AnnotationConfig]
+	if h := string(promoted); h == "" || h == stable.Hash || h == newest.Hash || config != sc.config {
+		return newest, nil
+	}
+	has, err := w.sets(ctx, sc.candidate)
+	if set := has.only(); set != nil {
+		if r := w.revision(&set.Spec.Template, sc, config); r.Hash == string(promoted) {
+			return r, nil
+		}
+	}
+	return newest, err
 }
 
 // Conditions implements cluster.Conditioner.
