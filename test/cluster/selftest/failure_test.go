@@ -1,7 +1,10 @@
 package selftest
 
 import (
+	"bufio"
 	"fmt"
+	"net/http"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -186,6 +189,45 @@ func testLogs(t *testing.T, s space) {
 	}
 	if got := s.kubectl("logs", "deployment/web", "--tail=1"); got != "serving version v1\n" {
 		t.Errorf("the last line: %q", got)
+	}
+}
+
+// testExec: kubectl exec enters the running container and tells how the
+// command ended; port-forward reaches the pod.
+func testExec(t *testing.T, s space) {
+	s.deploy("web", "v1", 1)
+	pod := s.pod("web", "is ready", ready)
+	s.kubectl("exec", pod.Name, "--", "sh", "-c", "echo $VERSION > /tmp/note")
+	if got, want := s.kubectl("exec", pod.Name, "--", "sh", "-c", "cat /tmp/note; hostname"), "v1\n"+pod.Name+"\n"; got != want {
+		t.Errorf("exec prints %q, want %q", got, want)
+	}
+	cmd := s.KubectlCommand(t.Context(), "-n", s.name, "exec", "-i", pod.Name, "--", "sh", "-c", "cat; exit 5")
+	cmd.Stdin = strings.NewReader("said")
+	out, err := cmd.Output()
+	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 5 || string(out) != "said" {
+		t.Errorf("exec -i: %q, %v; want what was said, and code 5", out, err)
+	}
+	forward := s.KubectlCommand(t.Context(), "-n", s.name, "port-forward", "pod/"+pod.Name, ":8080")
+	lines, err := forward.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := forward.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = forward.Process.Kill(); _ = forward.Wait() }()
+	line, err := bufio.NewReader(lines).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := strings.Fields(strings.TrimPrefix(line, "Forwarding from "))[0]
+	response, err := http.Get("http://" + address + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if got := response.Header.Get("Version"); got != "v1" {
+		t.Errorf("through the forwarded port: version %q, want v1", got)
 	}
 }
 

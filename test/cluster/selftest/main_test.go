@@ -43,6 +43,7 @@ func TestCluster(t *testing.T) {
 		{"job", testJob},
 		{"resources", testResources},
 		{"logs", testLogs},
+		{"exec", testExec},
 		{"token", testToken},
 		{"gateway", testGateway},
 		{"ingress", testIngress},

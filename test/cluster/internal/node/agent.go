@@ -61,11 +61,11 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err := a.register(ctx); err != nil {
 		return err
 	}
-	stopLogs, err := a.serveLogs()
+	stopServing, err := a.serve()
 	if err != nil {
 		return err
 	}
-	defer stopLogs()
+	defer stopServing()
 	broadcaster := record.NewBroadcaster()
 	broadcaster.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: a.Client.CoreV1().Events("")})
 	defer broadcaster.Shutdown()

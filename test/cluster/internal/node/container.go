@@ -30,6 +30,7 @@ type container struct {
 	started  bool         // its startup probe, if any, has passed
 	ready    bool         // its readiness probe, if any, passes
 	view     sandbox.Spec // the last run's
+	pid      int          // of the running process; 0 if there is none
 }
 
 type killRequest struct {
@@ -133,7 +134,7 @@ func (c *container) runOnce(p *process) {
 	case <-c.kill: // meant for an earlier run
 	default:
 	}
-	if err := c.w.inNetwork(p.cmd.Start); err != nil {
+	if err := p.cmd.Launch(c.w.inNetwork); err != nil {
 		c.record(p, time.Now(), err)
 		return
 	}
@@ -143,7 +144,7 @@ func (c *container) runOnce(p *process) {
 		c.last = c.state
 	}
 	c.state = corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(began)}}
-	c.started, c.ready = c.spec.StartupProbe == nil, false
+	c.started, c.ready, c.pid = c.spec.StartupProbe == nil, false, p.cmd.Process.Pid
 	c.w.mu.Unlock()
 	c.w.mark()
 	c.w.event(corev1.EventTypeNormal, "Started", "Started container "+c.spec.Name)
@@ -232,7 +233,7 @@ func (c *container) record(p *process, began time.Time, err error) {
 		c.last = c.state
 	}
 	c.state = corev1.ContainerState{Terminated: &t}
-	c.started, c.ready = false, false
+	c.started, c.ready, c.pid = false, false, 0
 	c.w.mu.Unlock()
 	c.w.mark()
 }

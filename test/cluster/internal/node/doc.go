@@ -23,5 +23,5 @@
 //
 // Resource limits, users other than the one who runs the cluster, native
 // sidecars, ephemeral containers, persistent volumes, changes of a running
-// pod's spec, exec, attach and port-forward.
+// pod's spec, and attaching to a container's program.
 package node

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -96,39 +95,6 @@ func (c *container) grpc(ctx context.Context, h *corev1.GRPCAction) error {
 	}
 	if answer.Status != healthpb.HealthCheckResponse_SERVING {
 		return fmt.Errorf("service unhealthy (responded with %q)", answer.Status)
-	}
-	return nil
-}
-
-// exec runs a command with the view that the container's program has, in the
-// pod's network. It asks the API server for nothing: probes go on while that
-// is away.
-func (c *container) exec(ctx context.Context, argv []string) error {
-	c.w.mu.Lock()
-	spec := c.view
-	c.w.mu.Unlock()
-	spec.Argv = argv
-	cmd, err := spec.Command(c.w.agent.Podinit)
-	if err != nil {
-		return err
-	}
-	var output bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &output, &output
-	cmd.WaitDelay = time.Second
-	if err := c.w.inNetwork(cmd.Start); err != nil {
-		return err
-	}
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }()
-	select {
-	case err = <-done:
-	case <-ctx.Done():
-		_ = cmd.Process.Kill()
-		<-done
-		return fmt.Errorf("command timed out: %q", argv)
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %s", err, bytes.TrimSpace(output.Bytes()))
 	}
 	return nil
 }

@@ -2,61 +2,17 @@ package node
 
 import (
 	"bytes"
-	"crypto/tls"
-	"crypto/x509"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/haldane-dev/haldane/test/cluster/internal/layout"
 )
 
 // followInterval is how often a followed log is looked at for more.
 const followInterval = 200 * time.Millisecond
-
-// serveLogs answers the API server's requests for containers' output. It
-// takes the API server's own client certificate and no other.
-func (a *Agent) serveLogs() (stop func(), err error) {
-	cert, err := tls.LoadX509KeyPair(a.Dir.PKI("node-server.crt"), a.Dir.PKI("node-server.key"))
-	if err != nil {
-		return nil, fmt.Errorf("read the node's certificate: %w", err)
-	}
-	ca, err := os.ReadFile(a.Dir.PKI("ca.crt"))
-	if err != nil {
-		return nil, fmt.Errorf("read the authority's certificate: %w", err)
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(ca)
-	listener, err := net.Listen("tcp", net.JoinHostPort(layout.NodeIP, strconv.Itoa(layout.KubeletPort)))
-	if err != nil {
-		return nil, fmt.Errorf("listen for requests for logs: %w", err)
-	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", a.log)
-	server := &http.Server{
-		Handler:           onlyAPIServer(mux),
-		ReadHeaderTimeout: 10 * time.Second,
-		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert},
-	}
-	go func() { _ = server.ServeTLS(listener, "", "") }()
-	return func() { _ = server.Close() }, nil
-}
-
-func onlyAPIServer(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.TLS.PeerCertificates[0].Subject.CommonName != layout.KubeletClient {
-			http.Error(w, "only the API server may ask", http.StatusForbidden)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
 
 func (a *Agent) log(rw http.ResponseWriter, r *http.Request) {
 	c := a.find(r.PathValue("namespace"), r.PathValue("pod"), r.PathValue("container"))
@@ -90,6 +46,7 @@ func (a *Agent) log(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// find returns a container of a pod that runs here, the first if name is empty.
 func (a *Agent) find(namespace, pod, name string) *container {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -98,7 +55,7 @@ func (a *Agent) find(namespace, pod, name string) *container {
 			continue
 		}
 		for _, c := range append(append([]*container{}, w.inits...), w.mains...) {
-			if c.spec.Name == name {
+			if name == "" || c.spec.Name == name {
 				return c
 			}
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -22,7 +21,7 @@ const (
 
 // process is one run of a container, ready to start.
 type process struct {
-	cmd         *exec.Cmd
+	cmd         *sandbox.Process
 	root        string
 	log         *os.File
 	logFrom     int64 // where this run's output begins in its log

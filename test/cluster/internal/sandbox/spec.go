@@ -3,6 +3,7 @@ package sandbox
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -16,6 +17,10 @@ const (
 	StartFailure  = 128
 	FailurePrefix = "podinit: "
 )
+
+// launched is the file that the program does not inherit from podinit; its
+// closing tells Launch that podinit has done its work.
+const launched = 3
 
 // Spec describes a container's process.
 type Spec struct {
@@ -34,9 +39,14 @@ type Mount struct {
 	ReadOnly bool
 }
 
-// Command returns the command that starts s by way of the podinit program. Its
-// output and network namespace are the caller's to choose.
-func (s Spec) Command(podinit string) (*exec.Cmd, error) {
+// Process is a container's process, ready to start.
+type Process struct {
+	*exec.Cmd
+}
+
+// Command returns the process that becomes s by way of the podinit program.
+// Its output is the caller's to choose, before Launch.
+func (s Spec) Command(podinit string) (*Process, error) {
 	data, err := json.Marshal(s)
 	if err != nil {
 		return nil, fmt.Errorf("describe the container: %w", err)
@@ -48,13 +58,33 @@ func (s Spec) Command(podinit string) (*exec.Cmd, error) {
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
 		Setpgid:    true,
 	}
-	return cmd, nil
+	return &Process{Cmd: cmd}, nil
+}
+
+// Launch starts the process on a thread that in chooses, and returns once its
+// view is complete, so that whoever enters it from then on sees that view and
+// not the machine's. That podinit failed is told by the process's end alone.
+func (p *Process) Launch(in func(func() error) error) error {
+	entered, inherited, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("make a pipe: %w", err)
+	}
+	defer entered.Close()
+	p.ExtraFiles = []*os.File{inherited}
+	err = in(p.Start)
+	_ = inherited.Close()
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, entered)
+	return err
 }
 
 // read takes the Spec from standard input and gives the container an empty
 // one in its place.
 func read() (Spec, error) {
 	var s Spec
+	syscall.CloseOnExec(launched)
 	if err := json.NewDecoder(os.Stdin).Decode(&s); err != nil {
 		return s, fmt.Errorf("read the container's description: %w", err)
 	}
