@@ -55,31 +55,36 @@ func (r Recoup) LogShare(p Process, s Schedule, phi float64) float64 {
 		hits < 1 || hits > maxRedraw || hits != math.Trunc(hits) || r.Block.Canary.K != math.Trunc(r.Block.Canary.K) {
 		return 0
 	}
-	least := math.Max(0, hits-r.Block.Stable.N)
-	most := math.Min(hits, r.Block.Canary.N)
-	var odds, stakes [maxRedraw + 1]float64
-	n := 0
-	// Both relative to the threshold, so that nothing overflows that matters.
+	var lots, stakes [maxRedraw + 1]float64
+	least, n := draws(&lots, r.Block, hits, r.Null.Ratio)
+	for i := range n {
+		stakes[i] = r.stakes(p, (least+float64(i)-r.Block.Canary.K)/phi)
+	}
 	waiting := math.Exp(Log(s.waiting(p.Restarts)) - r.Threshold)
-	logOdds := 0.0
-	top := 0.0
-	for k := least; k <= most; k++ {
-		odds[n] = logOdds
-		top = math.Max(top, logOdds)
-		stakes[n] = r.stakes(p, (k-r.Block.Canary.K)/phi)
-		logOdds += math.Log(r.Null.Ratio * (r.Block.Canary.N - k) * (hits - k) /
-			((k + 1) * (r.Block.Stable.N - hits + k + 1)))
+	return fill(lots[:n], stakes[:n], waiting)
+}
+
+// draws writes into dst how likely it is that least, least+1, … of the hits fall on
+// the canary, given their number, if its odds of a hit are ratio times stable's
+// (Fisher's noncentral hypergeometric distribution). n is how many cases there are.
+func draws(dst *[maxRedraw + 1]float64, x Block, hits, ratio float64) (least float64, n int) {
+	least = math.Max(0, hits-x.Stable.N)
+	log, top := 0.0, 0.0
+	for k := least; k <= math.Min(hits, x.Canary.N); k++ {
+		dst[n] = log
+		top = math.Max(top, log)
+		log += math.Log(ratio * (x.Canary.N - k) * (hits - k) / ((k + 1) * (x.Stable.N - hits + k + 1)))
 		n++
 	}
 	total := 0.0
 	for i := range n {
-		odds[i] = math.Exp(odds[i] - top)
-		total += odds[i]
+		dst[i] = math.Exp(dst[i] - top)
+		total += dst[i]
 	}
 	for i := range n {
-		odds[i] /= total
+		dst[i] /= total
 	}
-	return fill(odds[:n], stakes[:n], waiting)
+	return least, n
 }
 
 // stakes returns what the components would be worth together, as a share of the
