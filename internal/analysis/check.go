@@ -91,6 +91,8 @@ func (c Counts) plus(o Counts) Counts {
 
 // plus adds the counts of a later measure; its names win, being the longer list.
 func (m Measure) plus(o Measure) Measure {
+	o.Pairs, o.Disagree = o.Pairs+m.Pairs, o.Disagree+m.Disagree
+	o.CanaryOnlyBad, o.StableOnlyBad = o.CanaryOnlyBad+m.CanaryOnlyBad, o.StableOnlyBad+m.StableOnlyBad
 	o.Stable = m.Stable.plus(o.Stable)
 	o.Canary = m.Canary.plus(o.Canary)
 	return o

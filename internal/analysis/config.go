@@ -31,13 +31,13 @@ func (c Config) schedule() stats.Schedule {
 // portion. An unknown kind gets what means get.
 func (k Kind) group() (name string, portion float64) {
 	switch k {
-	case ErrorRate:
+	case ErrorRate, ErrorShare:
 		return "errors", .4
 	case Latency:
 		return "latency", .2
 	case Outcome:
 		return "outcome", .15
-	case Drift, Pairs:
+	case Drift, Pairs, PairedErrors, PairedLatency:
 		return "answers", .15
 	default:
 		return "means", .1
@@ -94,12 +94,15 @@ func (m Metric) margin() stats.Null {
 	return stats.Null{Ratio: ratio, Shift: m.MaxIncrease}
 }
 
+// paired reports whether a kind compares the two answers to one mirrored request.
+func (k Kind) paired() bool { return k == Pairs || k == PairedErrors || k == PairedLatency }
+
 // gates reports whether the metric must pass before this stage may be left.
 func (m Metric) gates(s Stage) bool {
-	switch m.Kind {
-	case Pairs:
+	switch {
+	case m.Kind.paired():
 		return s.Shadow
-	case Outcome:
+	case m.Kind == Outcome:
 		return s.Last && !s.Shadow
 	default:
 		return !s.Shadow
@@ -109,7 +112,7 @@ func (m Metric) gates(s Stage) bool {
 // compared reports whether the metric's counts are a comparison at this stage.
 // Labels are of requests that were split earlier, so they count at any stage.
 func (m Metric) compared(s Stage) bool {
-	return m.Kind == Pairs || m.Kind == Outcome || !s.Shadow
+	return m.Kind.paired() || m.Kind == Outcome || !s.Shadow
 }
 
 // factor returns the stage's margin factor, at least 1.

@@ -13,6 +13,11 @@ const (
 	Mean      Kind = "mean"      // mean of a bounded value, higher is better unless MaxIncrease is set
 	Outcome   Kind = "outcome"   // share of wrong predictions by labels that arrive later, lower is better
 	Pairs     Kind = "pairs"     // disagreement of mirrored pairs, an absolute limit
+
+	PairedErrors  Kind = "pairedErrors"  // failures of mirrored pairs, by those that only one arm failed (McNemar)
+	PairedLatency Kind = "pairedLatency" // time to answer of mirrored pairs, by how often the canary's is longer than allowed
+	ErrorShare    Kind = "errorShare"    // share of all failures that are the canary's, where requests are not counted
+	Gauge         Kind = "gauge"         // a level of the arm itself, such as memory, read once a block
 )
 
 // Config is the snapshot of everything that judges one rollout. It is plain
@@ -39,16 +44,22 @@ type Metric struct {
 	Weight   float64 `json:"weight,omitempty"` // share of α relative to the other metrics; 0 takes the default of its kind
 	Tolerate float64 `json:"tolerate"`         // share of the margin, in [0,1], that is not yet worth a rollback; 0 is strict
 
-	// ErrorRate, Outcome (of the share of wrong predictions) and Mean: at the
-	// margin canary = MaxRatio·stable + MaxIncrease. MaxRatio 0 means 1.
+	// ErrorRate, Outcome (of the share of wrong predictions), Mean and Gauge: at the
+	// margin canary = MaxRatio·stable + MaxIncrease. MaxRatio 0 means 1. PairedErrors
+	// take MaxIncrease alone, ErrorShare takes MaxRatio alone.
 	MaxRatio    float64 `json:"maxRatio,omitempty"`
 	MaxIncrease float64 `json:"maxIncrease,omitempty"`
-	// Mean: at the margin canary = stable − MaxDecrease, in units of the value.
+	// Mean and Gauge: at the margin canary = stable − MaxDecrease, in units of the value.
 	MaxDecrease float64 `json:"maxDecrease,omitempty"`
 	// Mean: the bounds of the value.
 	Lower float64 `json:"lower,omitempty"`
 	Upper float64 `json:"upper,omitempty"`
-	// Drift and Pairs: the absolute limit, in [0,1].
+	// Mean: the value has no bounds. Its test holds only in the limit of many values,
+	// and so begins after BurnIn of them on the canary; 0 means 1,000.
+	Unbounded bool  `json:"unbounded,omitempty"`
+	BurnIn    int64 `json:"burnIn,omitempty"`
+	// Drift and Pairs: the absolute limit, in [0,1]. PairedLatency: by which share of
+	// stable's time the canary's may be longer in half of the pairs.
 	Max float64 `json:"max,omitempty"`
 	// Latency: the canary's quantile Q may be at most this much longer.
 	Slower []Slower `json:"slower,omitempty"`
@@ -103,8 +114,10 @@ type Assignment struct {
 
 // Measure is one metric's counts in one block.
 type Measure struct {
-	Edges         []float64 `json:"edges,omitempty"` // latency: upper edges in seconds, ascending; len(Counts) = len(Edges)+1
-	Bins          []string  `json:"bins,omitempty"`  // drift, selective labels: names of the bins; bins seen for the first time are appended in later blocks
+	// Latency: upper edges in seconds, ascending; len(Counts) = len(Edges)+1. Paired
+	// latency: of canary's time over stable's, the pairs counted in Canary.
+	Edges         []float64 `json:"edges,omitempty"`
+	Bins          []string  `json:"bins,omitempty"` // drift, selective labels: names of the bins; bins seen for the first time are appended in later blocks
 	Ordered       bool      `json:"ordered,omitempty"`
 	Stable        Counts    `json:"stable"`
 	Canary        Counts    `json:"canary"`

@@ -24,9 +24,10 @@ type moment struct {
 	decay    float64 // of pasts, for the seconds the block spans
 	factor   float64 // of the promotion margin
 	schedule stats.Schedule
-	due      int  // restart slots whose time has come
-	temper   bool // weaken evidence by dispersion
-	who      who  // what part users play
+	weight   float64 // the canary's share of live traffic
+	due      int     // restart slots whose time has come
+	temper   bool    // weaken evidence by dispersion
+	who      who     // what part users play
 	// decides is the log evidence at which this metric alone decides for a
 	// rollback, if requests draw their arms one by one; else 0.
 	decides float64

@@ -22,8 +22,12 @@ func (m Metric) unitOfTrial() string {
 		return "labelled canary predictions"
 	case Drift, Mean:
 		return "canary predictions"
-	case Pairs:
+	case Pairs, PairedErrors, PairedLatency:
 		return "pairs"
+	case ErrorShare:
+		return "canary failures"
+	case Gauge:
+		return "canary readings"
 	default:
 		return "canary requests"
 	}

@@ -75,6 +75,12 @@ type metricState struct {
 	Drift   *driftState   `json:"drift,omitempty"`
 	Mean    *meanState    `json:"mean,omitempty"`
 	Pairs   *pairsState   `json:"pairs,omitempty"`
+
+	PairedErrors  *pairedState        `json:"pairedErrors,omitempty"`
+	PairedLatency *pairedLatencyState `json:"pairedLatency,omitempty"`
+	ErrorShare    *errorShareState    `json:"errorShare,omitempty"`
+	Gauge         *gaugeState         `json:"gauge,omitempty"`
+	Unbounded     *unboundedState     `json:"unbounded,omitempty"`
 }
 
 // flow is how fast trials came lately, discounted by age.
@@ -121,6 +127,11 @@ func (m metricState) clone() metricState {
 	m.Drift = cloned(m.Drift, driftState.clone)
 	m.Mean = cloned(m.Mean, meanState.clone)
 	m.Pairs = cloned(m.Pairs, pairsState.clone)
+	m.PairedErrors = cloned(m.PairedErrors, pairedState.clone)
+	m.PairedLatency = cloned(m.PairedLatency, pairedLatencyState.clone)
+	m.ErrorShare = cloned(m.ErrorShare, errorShareState.clone)
+	m.Gauge = cloned(m.Gauge, func(s gaugeState) gaugeState { return s })
+	m.Unbounded = cloned(m.Unbounded, func(s unboundedState) unboundedState { return s })
 	m.Users = cloned(m.Users, users.clone)
 	return m
 }
@@ -144,9 +155,20 @@ func (m *metricState) judge(cfg Metric) judge {
 	case Drift:
 		return lazily(&m.Drift)
 	case Mean:
+		if cfg.Unbounded {
+			return lazily(&m.Unbounded)
+		}
 		return lazily(&m.Mean)
 	case Pairs:
 		return lazily(&m.Pairs)
+	case PairedErrors:
+		return lazily(&m.PairedErrors)
+	case PairedLatency:
+		return lazily(&m.PairedLatency)
+	case ErrorShare:
+		return lazily(&m.ErrorShare)
+	case Gauge:
+		return lazily(&m.Gauge)
 	default:
 		return nil
 	}

@@ -110,7 +110,7 @@ func (x Sample) hasCanary() bool {
 		}
 	}
 	for _, m := range x.Metrics {
-		if m.Canary.trials() > 0 || m.Pairs > 0 {
+		if m.Canary.trials() > 0 || m.Canary.K > 0 || m.Pairs > 0 {
 			return true
 		}
 	}
@@ -252,13 +252,11 @@ func (s *metricState) bet(m Metric, j judge, p pending, b block) {
 		schedule: b.schedule,
 		due:      slots(s.Since, b.start),
 		temper:   b.temper,
+		weight:   b.sample.Weight,
 		who:      b.who,
 		decides:  b.decides,
 	})
-	stable, canary := p.Measure.Stable.trials(), p.Measure.Canary.trials()
-	if m.Kind == Pairs {
-		stable, canary = p.Measure.Pairs, p.Measure.Pairs
-	}
+	stable, canary := m.trials(p.Measure)
 	if s.Share != nil && s.Share.Labels != nil && b.checks > 0 && s.Void == "" {
 		s.Void = s.Share.Labels.selective(b.checks)
 	}
@@ -272,10 +270,26 @@ func (s *metricState) bet(m Metric, j judge, p pending, b block) {
 
 // comparable reports whether both arms have counts.
 func (m Metric) comparable(x Measure) bool {
-	if m.Kind == Pairs {
-		return x.Pairs > 0
+	stable, canary := m.trials(x)
+	if m.Kind == ErrorShare {
+		return stable+canary > 0
 	}
-	return x.Stable.trials() > 0 && x.Canary.trials() > 0
+	return stable > 0 && canary > 0
+}
+
+// trials returns how many trials of each arm a measure holds.
+func (m Metric) trials(x Measure) (stable, canary int64) {
+	switch m.Kind {
+	case Pairs, PairedErrors:
+		return x.Pairs, x.Pairs
+	case PairedLatency:
+		n := x.Canary.trials()
+		return n, n
+	case ErrorShare:
+		return x.Stable.K, x.Canary.K
+	default:
+		return x.Stable.trials(), x.Canary.trials()
+	}
 }
 
 // stableOnly returns the measure without the canary.

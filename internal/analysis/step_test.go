@@ -97,6 +97,15 @@ func TestInputsAreNotModified(t *testing.T) {
 	}
 }
 
+// reread writes a state as JSON and reads it again.
+func reread(t interface{ Fatal(...any) }, st State) State {
+	var out State
+	if err := json.Unmarshal([]byte(asJSON(t, st)), &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
 // TestStateSurvivesJSON goes through JSON after every block and must stay equal,
 // bit for bit, to a state that never did.
 func TestStateSurvivesJSON(t *testing.T) {
@@ -113,11 +122,7 @@ func TestStateSurvivesJSON(t *testing.T) {
 			}
 			kept, _ = Step(cfg, kept, x)
 			stored, _ = Step(cfg, stored, x)
-			raw := asJSON(t, stored)
-			stored = State{}
-			if err := json.Unmarshal([]byte(raw), &stored); err != nil {
-				t.Fatal(err)
-			}
+			stored = reread(t, stored)
 			if d := cmp.Diff(asJSON(t, kept), asJSON(t, stored)); d != "" {
 				t.Fatalf("block %d: JSON changed the state:\n%s", i, d)
 			}

@@ -32,7 +32,20 @@ func (p Pairs) Shift() float64 {
 func Stakes() Grid {
 	return Grid{
 		Odds:   []float64{.05, .1, .2, .4, .7, .95},
-		Shares: []float64{.15, .2, .2, .2, .15, .1},
+		Shares: []float64{.08, .12, .2, .25, .25, .1},
+	}
+}
+
+// Differences returns pairs as the arm of a Sequence: 1 for a pair that the canary
+// alone failed, 0 for stable alone, ½ for the rest, so that the mean is ½ plus half
+// the shift. past holds earlier pairs.
+func Differences(x, past Pairs) Arm {
+	const weight = 20 // pairs, one of them discordant
+	d := (past.CanaryOnly + past.StableOnly + 1) / (past.N + weight)
+	shift := (past.CanaryOnly - past.StableOnly) / (past.N + weight)
+	return Arm{
+		n: x.N, mean: .5 + shift/2, variance: math.Max(d-shift*shift, probFloor) / 4,
+		hits: x.CanaryOnly, halves: x.N - x.CanaryOnly - x.StableOnly,
 	}
 }
 

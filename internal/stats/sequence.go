@@ -54,7 +54,8 @@ type Arm struct {
 	n        float64
 	mean     float64 // expected of one value by earlier blocks, in [0,1]
 	variance float64 // likewise
-	hits     float64 // of shares
+	hits     float64 // of shares, values of 1
+	halves   float64 // values of ½
 	moments  bool
 	sum      float64 // Σ(x−mean)
 	square   float64 // Σ(x−mean)²
@@ -87,7 +88,11 @@ func (a Arm) least(sign float64) float64 {
 // bound of it.
 func (a Arm) gain(f float64) float64 {
 	if !a.moments {
-		return a.hits*log1p(f*(1-a.mean)) + (a.n-a.hits)*log1p(-f*a.mean)
+		out := a.hits*log1p(f*(1-a.mean)) + (a.n-a.hits-a.halves)*log1p(-f*a.mean)
+		if a.halves > 0 {
+			out += a.halves * log1p(f*(.5-a.mean))
+		}
+		return out
 	}
 	return f*a.sum - bend(math.Abs(f)*a.least(f))*f*f*a.square
 }

@@ -57,6 +57,32 @@ func TestSequenceExpectation(t *testing.T) {
 	})
 }
 
+// TestSequenceOfPairsExpectation sums over the outcomes of one pair.
+func TestSequenceOfPairsExpectation(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := rapid.Float64Range(0, 1).Draw(t, "canary only")
+		b := rapid.Float64Range(0, 1-c).Draw(t, "stable only")
+		past := Pairs{N: 100, CanaryOnly: rapid.Float64Range(0, 50).Draw(t, "past c"), StableOnly: rapid.Float64Range(0, 50).Draw(t, "past b")}
+		mean := .5 + (c-b)/2
+		outcomes := []struct {
+			p float64
+			x Pairs
+		}{{c, Pairs{1, 1, 0}}, {b, Pairs{1, 0, 1}}, {1 - b - c, Pairs{1, 0, 0}}}
+		for i := range Fine {
+			above, below := 0.0, 0.0
+			for _, o := range outcomes {
+				s := NewSequence(Fine)
+				s.Advance(Arm{}, Differences(o.x, past), Temper{Phi: 1})
+				above += o.p * math.Exp(s.Above.Log[i]-mean*s.Above.Log[Fine+i])
+				below += o.p * math.Exp(s.Below.Log[i]+mean*s.Below.Log[Fine+i])
+			}
+			if above > 1+1e-9 || below > 1+1e-9 {
+				t.Fatalf("bet %d: expected factors %v and %v > 1", i, above, below)
+			}
+		}
+	})
+}
+
 // intervals feeds blocks of equal size and calls look with the interval after each.
 func intervals(seed uint64, p Rates, nB, nC float64, blocks, bets int, look func(Interval)) {
 	r := rand.New(rand.NewPCG(seed, 9))
