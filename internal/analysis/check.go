@@ -51,6 +51,9 @@ func checkMoments(c Counts, lower, upper float64) string {
 
 // trials returns the number of trials behind one arm's counts.
 func (c Counts) trials() int64 {
+	if c.Native != nil {
+		return c.Native.total()
+	}
 	if len(c.Counts) == 0 {
 		return c.N
 	}
@@ -91,6 +94,12 @@ func (c Counts) plus(o Counts) Counts {
 
 // plus adds the counts of a later measure; its names win, being the longer list.
 func (m Measure) plus(o Measure) Measure {
+	if len(m.Halves) == 2 && len(o.Halves) == 2 {
+		o.Halves = []Group{
+			{m.Halves[0].N + o.Halves[0].N, m.Halves[0].K + o.Halves[0].K},
+			{m.Halves[1].N + o.Halves[1].N, m.Halves[1].K + o.Halves[1].K},
+		}
+	}
 	o.Pairs, o.Disagree = o.Pairs+m.Pairs, o.Disagree+m.Disagree
 	o.CanaryOnlyBad, o.StableOnlyBad = o.CanaryOnlyBad+m.CanaryOnlyBad, o.StableOnlyBad+m.StableOnlyBad
 	o.Stable = m.Stable.plus(o.Stable)

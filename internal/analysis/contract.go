@@ -30,7 +30,7 @@ type Config struct {
 	Warmup         time.Duration `json:"warmup,omitempty"`     // canary blocks that begin earlier than this after its first traffic are no evidence
 	MaxDuration    time.Duration `json:"maxDuration"`          // horizon over which restart mass is spread
 	Interval       time.Duration `json:"interval"`             // nominal length of a block
-	SRM            float64       `json:"srm,omitempty"`        // false-alarm probability of each check of the comparison itself: traffic, labels; 0 turns them off
+	SRM            float64       `json:"srm,omitempty"`        // false-alarm probability of each check of the comparison itself: traffic, labels, halves of stable; 0 turns them off
 	Dispersion     bool          `json:"dispersion,omitempty"` // temper evidence by the dispersion estimated from the baseline
 	PerRequest     bool          `json:"perRequest,omitempty"` // every request of live traffic draws its arm by itself: no sticky cohorts, and the split is done where it is counted
 	Sticky         bool          `json:"sticky,omitempty"`     // users stay on their arm: shares are judged with counts by group of users, see Counts.Groups
@@ -125,6 +125,7 @@ type Measure struct {
 	Disagree      int64     `json:"disagree,omitempty"`
 	CanaryOnlyBad int64     `json:"canaryOnlyBad,omitempty"`
 	StableOnlyBad int64     `json:"stableOnlyBad,omitempty"`
+	Halves        []Group   `json:"halves,omitempty"` // stable's trials and hits in two halves, by a draw that nothing else depends on, for the A/A control
 	Before        []Group   `json:"before,omitempty"` // with the first block, if known: by group of users, what stable did before the rollout
 }
 
@@ -136,6 +137,8 @@ type Counts struct {
 	Counts []int64 `json:"counts,omitempty"`
 	Sum    float64 `json:"sum,omitempty"`
 	SumSq  float64 `json:"sumsq,omitempty"`
+	// Latency, instead of Counts and Edges: an exponential histogram.
+	Native *Native `json:"native,omitempty"`
 	// Outcome, where labels may be selective: by class of Measure.Bins, Counts are all
 	// matured predictions, and these the ones that a label came for and those of them
 	// that were wrong. N and K are then not looked at.

@@ -25,6 +25,8 @@ type moment struct {
 	factor   float64 // of the promotion margin
 	schedule stats.Schedule
 	weight   float64 // the canary's share of live traffic
+	halves   []Group // of stable, if it is counted in two
+	checks   float64 // false-alarm probability of each check, 0 for none
 	due      int     // restart slots whose time has come
 	temper   bool    // weaken evidence by dispersion
 	who      who     // what part users play

@@ -15,7 +15,8 @@ const tailToName = 5
 // took longer than a fixed edge.
 type latencyState struct {
 	Edges  []float64     `json:"edges"`
-	Stable []float64     `json:"stable"` // counts per bucket, discounted by age
+	Schema *int          `json:"schema,omitempty"` // of exponential histograms
+	Stable []float64     `json:"stable"`           // counts per bucket, discounted by age
 	Canary []float64     `json:"canary"`
 	Slower []slowerState `json:"slower,omitempty"`
 	Over   []shareState  `json:"over,omitempty"`

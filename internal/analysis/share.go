@@ -31,12 +31,14 @@ type shareState struct {
 	Seen      stats.Standard `json:"seen"`
 	Range     span           `json:"range,omitzero"`
 	Labels    *labelState    `json:"labels,omitempty"` // where labels may be selective
+	Halves    *halvesState   `json:"halves,omitempty"` // the A/A control
 	Raised    float64        `json:"raised,omitempty"` // log evidence that Rollback was given for not overshooting
 }
 
 func (s shareState) clone() shareState {
 	s.Rollback, s.Promotion, s.Range = s.Rollback.clone(), s.Promotion.clone(), s.Range.clone()
 	s.Labels = cloned(s.Labels, labelState.clone)
+	s.Halves = cloned(s.Halves, halvesState.clone)
 	return s
 }
 
@@ -63,12 +65,15 @@ func (s *shareState) check(m Metric, x Measure) string {
 		}
 		return checkBoth(x, func(c Counts) string { return checkLabels(x, c) })
 	}
-	return checkBoth(x, func(c Counts) string {
+	if why := checkBoth(x, func(c Counts) string {
 		if c.N < 0 || c.K < 0 || c.K > c.N {
 			return fmt.Sprintf("%d hits in %d trials", c.K, c.N)
 		}
 		return checkGroups(c)
-	})
+	}); why != "" {
+		return why
+	}
+	return checkHalves(x.Halves, x.Stable)
 }
 
 func (s *shareState) learn(m Metric, x Measure, decay float64) {
@@ -88,8 +93,19 @@ func (s *shareState) bet(m Metric, x Measure, at moment) float64 {
 	if len(x.Bins) > 0 {
 		return s.betLabels(m, x, at)
 	}
-	return s.wager(share{m.margin(), m.Tolerate, m.prior(), m.grid(), at.who},
-		stats.Block{Stable: count(x.Stable), Canary: count(x.Canary)}, at)
+	p := share{m.margin(), m.Tolerate, m.prior(), m.grid(), at.who}
+	at.halves = x.Halves
+	return s.wager(p, stats.Block{Stable: count(x.Stable), Canary: count(x.Canary)}, at)
+}
+
+// control says what the checks of the comparison itself have found, "" if nothing.
+func (s *shareState) control(m Metric, level float64) string {
+	if s.Labels != nil {
+		if why := s.Labels.selective(level); why != "" {
+			return why
+		}
+	}
+	return s.Halves.alarm(m.grid(), level)
 }
 
 // betLabels takes predictions as evidence of which only some have labels.
@@ -157,6 +173,11 @@ func (s *shareState) wager(p share, x stats.Block, at moment) float64 {
 	p.rollback().Factors(roll, x, theta)
 	p.promotion(at.factor).Factors(pass[:], x, stats.Pooled(s.Contrast.Stable, s.Contrast.Canary, p.prior))
 	t := s.Contrast.observe(x, p.prior, at.decay, at.temper)
+	if len(at.halves) == 2 {
+		h := lazily(&s.Halves)
+		h.observe(at.halves, p, at, t)
+		t.Phi = math.Max(t.Phi, h.least(p, at.checks))
+	}
 	s.Rollback.advance(roll, t, at.schedule, at.due)
 	s.recoup(p, x, theta, t.Phi, at)
 	s.Promotion.advance(pass[:], t, stats.Once, 0)

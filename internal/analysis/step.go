@@ -167,7 +167,16 @@ func (s *metricState) take(m Metric, b block) {
 		s.idle(b.seconds)
 		return
 	}
-	if s.Invalid = j.check(m, x); s.Invalid == "" && s.Pending != nil && !x.follows(s.Pending.Measure) {
+	if l, is := j.(*latencyState); is {
+		x, s.Invalid = l.classic(x)
+		if s.Pending != nil && len(x.Edges) != len(s.Pending.Measure.Edges) && l.Schema != nil {
+			s.Pending = nil // in buckets that are no more
+		}
+	}
+	if s.Invalid == "" {
+		s.Invalid = j.check(m, x)
+	}
+	if s.Invalid == "" && s.Pending != nil && !x.follows(s.Pending.Measure) {
 		s.Invalid = "edges or classes changed while counts were waiting for the other arm"
 	}
 	if s.Invalid != "" {
@@ -253,12 +262,13 @@ func (s *metricState) bet(m Metric, j judge, p pending, b block) {
 		due:      slots(s.Since, b.start),
 		temper:   b.temper,
 		weight:   b.sample.Weight,
+		checks:   b.checks,
 		who:      b.who,
 		decides:  b.decides,
 	})
 	stable, canary := m.trials(p.Measure)
-	if s.Share != nil && s.Share.Labels != nil && b.checks > 0 && s.Void == "" {
-		s.Void = s.Share.Labels.selective(b.checks)
+	if s.Share != nil && b.checks > 0 && s.Void == "" {
+		s.Void = s.Share.control(m, b.checks)
 	}
 	if phi > 0 {
 		s.Phi = phi
