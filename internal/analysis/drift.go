@@ -35,6 +35,38 @@ type driftState struct {
 	Ordered bool         `json:"ordered,omitempty"`
 	Initial int          `json:"initial,omitempty"` // events known when evidence began
 	Events  []eventState `json:"events,omitempty"`
+	Any     *anyState    `json:"any,omitempty"` // where no change is tolerated
+}
+
+// anyState is evidence for any change of the distribution at all, the sequential
+// chi-square. It finds changes spread over many events sooner than these do one by
+// one, but cannot tell small changes from large ones; so it counts where none is
+// tolerated.
+type anyState struct {
+	Past     stats.Multinomial `json:"past"`
+	Rollback trial             `json:"rollback"`
+}
+
+func (a anyState) clone() anyState {
+	a.Past, a.Rollback = a.Past.Clone(), a.Rollback.clone()
+	return a
+}
+
+// bet takes one block of answers by bin as evidence.
+func (a *anyState) bet(x Measure, phi float64, at moment) {
+	stable, canary := floats(x.Stable.Counts), floats(x.Canary.Counts)
+	f := []float64{a.Past.Factor(stable, canary)}
+	a.Past.Observe(stable, canary, at.decay)
+	a.Rollback.advance(f, stats.Temper{Phi: math.Max(1, phi)}, at.schedule, at.due)
+}
+
+// floats converts counts, those beyond the bound of events in one.
+func floats(counts []int64) []float64 {
+	out := make([]float64, min(len(counts), maxEvents))
+	for i, n := range counts {
+		out[class(i)] += float64(n)
+	}
+	return out
 }
 
 // eventState is one event, tested in both directions.
@@ -49,6 +81,7 @@ type eventState struct {
 }
 
 func (d driftState) clone() driftState {
+	d.Any = cloned(d.Any, anyState.clone)
 	d.Events = slices.Clone(d.Events)
 	for i := range d.Events {
 		e := &d.Events[i]
@@ -111,6 +144,13 @@ func (d *driftState) learn(_ Metric, x Measure, decay float64) {
 
 func (d *driftState) bet(m Metric, x Measure, at moment) float64 {
 	d.grow(x)
+	if m.Tolerate*m.Max == 0 {
+		phi := 1.0
+		for i := range d.Events {
+			phi = math.Max(phi, d.Events[i].Contrast.temper(at).Phi)
+		}
+		lazily(&d.Any).bet(x, phi, at)
+	}
 	phi := 0.0
 	for i := range d.Events {
 		e := &d.Events[i]
@@ -199,7 +239,11 @@ func (d *driftState) evidence(s stats.Schedule) (roll, pass float64, worst int) 
 			top, worst = moved, i
 		}
 	}
-	return stats.LogAdd(sum, stats.Log(1-used)), pass, worst
+	roll = stats.LogAdd(sum, stats.Log(1-used))
+	if d.Any != nil {
+		roll = stats.LogMean(roll, d.Any.Rollback.logE(passing, s))
+	}
+	return roll, pass, worst
 }
 
 // moved is the difference of the event's share lately.

@@ -57,6 +57,7 @@ type summary struct {
 	tolerated bound  // "up to 1.2%", the rollback boundary
 	margin    bound  // "at most 1.4%", the promotion boundary at this stage
 	note      string // about the margin, in parentheses
+	held      string // why nothing may pass now, whatever was shown
 	waiting   string // what has to come before there is any evidence; "" if nothing
 }
 
@@ -82,6 +83,9 @@ func (c *contrast) canary(stable float64) float64 {
 // The block's own jump is part of the estimate: under bursts that halves the
 // false alarms of a φ from earlier blocks alone.
 func (c *contrast) observe(x stats.Block, prior stats.Prior, decay float64, temper bool) stats.Temper {
+	if c.Stable.Shifted(x.Stable, c.Spread.Phi()) {
+		c.Stable, c.Canary = stats.Past{}, stats.Past{}
+	}
 	c.Stable.Add(stats.Count(x.Stable), decay)
 	c.Canary.Add(stats.Count(x.Canary), decay)
 	pB := c.Stable.Rate(prior)
@@ -89,7 +93,12 @@ func (c *contrast) observe(x stats.Block, prior stats.Prior, decay float64, temp
 	c.Spread.Observe(
 		stats.Stretch{N: x.Stable.N, Sum: x.Stable.K}, stats.Stretch{N: x.Canary.N, Sum: x.Canary.K},
 		pB*(1-pB), pC*(1-pC))
-	if !temper {
+	return c.temper(moment{temper: temper})
+}
+
+// temper returns how evidence is to be weakened by what is known so far.
+func (c *contrast) temper(at moment) stats.Temper {
+	if !at.temper {
 		return stats.Temper{Phi: 1}
 	}
 	return c.Spread.Temper()

@@ -117,7 +117,7 @@ func (l *latencyState) bet(m Metric, x Measure, at moment) float64 {
 }
 
 func (o Over) share(tolerate float64) share {
-	return share{stats.Null{Ratio: 1, Shift: o.MaxIncrease}, tolerate, stats.RarePrior, effects, who{}}
+	return share{stats.Null{Ratio: 1, Shift: o.MaxIncrease}, tolerate, stats.RarePrior, effects, who{}, false}
 }
 
 // allowed returns the canary's edge and stable's comparison point if the quantile

@@ -10,6 +10,10 @@ import (
 // longWait is the wait in seconds beyond which a person is told what else to do.
 const longWait = 1800
 
+// longSilence is for how many seconds neither arm must have had requests for it to
+// be said.
+const longSilence = 60
+
 // after says how much the canary was seen.
 func after(m Metric, s *metricState) string {
 	return ", after " + thousands(s.CanaryN) + " " + m.unitOfTrial()
@@ -41,6 +45,8 @@ func (j *judgement) holding(m Metric, s *metricState, sum summary, eta float64) 
 		return m.Name + ": the canary is warming up, for " + about(j.warmsFor) + " more; its requests are not compared yet"
 	case s.Users != nil && !s.Users.Known:
 		return m.Name + ": waiting until stable has shown how much its users differ, since they stay on their arm"
+	case s.Pending != nil && s.CanaryN > 0 && s.Pending.Seconds >= longSilence && s.Pending.Measure.Stable.trials() == 0:
+		return j.starving(m, s)
 	case s.Pending != nil && (s.CanaryN == 0 || s.Pending.Measure.Canary.trials() > 0):
 		return j.starving(m, s)
 	case sum.waiting != "" && s.Flow.Canary > 0:
@@ -63,7 +69,7 @@ func (m Metric) outlook(s *metricState, needed float64) string {
 	}
 	p := s.Share.Contrast.Stable.Rate(m.prior())
 	stable, canary := s.Flow.perSecond()
-	bet := share{m.margin(), m.Tolerate, m.prior(), effects, who{}}.rollback()
+	bet := m.share(who{}).rollback()
 	wait := func(stable, canary float64) float64 {
 		speed := bet.Growth(stats.Rates{Stable: p, Canary: math.Min(1, 2*p)}, stable, canary)
 		return needed * math.Max(1, s.Phi) / speed
@@ -75,11 +81,38 @@ func (m Metric) outlook(s *metricState, needed float64) string {
 	return "; a doubling of errors would show in " + about(now) + ", or " + about(half) + " at half of the traffic"
 }
 
+// silent says that an arm gets no requests that should, "" if that may be chance.
+// Any run of requests without one for the other arm would do, so chance is reckoned
+// over all that could have begun one.
+func (j *judgement) silent(m Metric, s *metricState) string {
+	if m.Kind != ErrorRate || j.cfg.SRM <= 0 || s.Weight <= 0 || s.Weight >= 1 {
+		return ""
+	}
+	stable, canary := s.Alone, int64(0)
+	if s.Pending != nil {
+		stable, canary = s.Pending.Measure.Stable.trials(), s.Pending.Measure.Canary.trials()
+	}
+	seen, missing, w := stable, "the canary", s.Weight
+	other := "stable"
+	if stable == 0 {
+		seen, missing, other, w = canary, "stable", "the canary", 1-s.Weight
+	}
+	chances := math.Log(float64(s.StableN+s.CanaryN+seen) / j.cfg.SRM)
+	if seen == 0 || -float64(seen)*math.Log1p(-w) < chances {
+		return ""
+	}
+	return other + " had " + thousands(seen) + " requests and " + missing + " none, at a share of " + percent(w) +
+		": it gets no traffic, or its counts are missing"
+}
+
 // starving tells of an arm without traffic. Silence alone is neither failure nor
 // success; whether it is suspicious is the traffic check's business.
 func (j *judgement) starving(m Metric, s *metricState) string {
 	p := s.Pending
 	stable, canary := p.Measure.Stable.trials(), p.Measure.Canary.trials()
+	if canary == 0 && stable == 0 && p.Seconds > 0 && m.Kind != Pairs {
+		return m.Name + ": neither arm had any " + strings.TrimPrefix(m.unitOfTrial(), "canary ") + " for " + about(p.Seconds) + "; nothing is judged meanwhile"
+	}
 	if canary > 0 {
 		return m.Name + ": waiting for stable, which had no requests while the canary had " + thousands(canary)
 	}

@@ -93,7 +93,7 @@ func (s *shareState) bet(m Metric, x Measure, at moment) float64 {
 	if len(x.Bins) > 0 {
 		return s.betLabels(m, x, at)
 	}
-	p := share{m.margin(), m.Tolerate, m.prior(), m.grid(), at.who}
+	p := m.share(at.who)
 	at.halves = x.Halves
 	return s.wager(p, stats.Block{Stable: count(x.Stable), Canary: count(x.Canary)}, at)
 }
@@ -113,7 +113,8 @@ func (s *shareState) betLabels(m Metric, x Measure, at moment) float64 {
 	l := lazily(&s.Labels)
 	phi := 0.0
 	if l.ready() {
-		p := share{l.scaled(m.margin()), m.Tolerate, m.prior(), m.grid(), at.who}
+		p := m.share(at.who)
+		p.margin = l.scaled(p.margin)
 		phi = s.wager(p, stats.Block{Stable: l.count(x.Stable), Canary: l.count(x.Canary)}, at)
 	}
 	l.observe(x, at)
@@ -149,6 +150,12 @@ type share struct {
 	prior    stats.Prior
 	grid     stats.Grid
 	who      who
+	failures bool // of requests, so that most of stable's are an outage
+}
+
+// share returns what a metric of shares is judged by.
+func (m Metric) share(w who) share {
+	return share{m.margin(), m.Tolerate, m.prior(), m.grid(), w, m.Kind == ErrorRate}
 }
 
 // rollback returns the bet against the canary being tolerable.
@@ -171,7 +178,9 @@ func (s *shareState) wager(p share, x stats.Block, at moment) float64 {
 	theta := s.Contrast.Stable.Rate(p.prior)
 	canary := s.Contrast.canary(theta)
 	p.rollback().Factors(roll, x, theta)
-	p.promotion(at.factor).Factors(pass[:], x, stats.Pooled(s.Contrast.Stable, s.Contrast.Canary, p.prior))
+	if !s.outage(p) {
+		p.promotion(at.factor).Factors(pass[:], x, stats.Pooled(s.Contrast.Stable, s.Contrast.Canary, p.prior))
+	}
 	t := s.Contrast.observe(x, p.prior, at.decay, at.temper)
 	if len(at.halves) == 2 {
 		h := lazily(&s.Halves)
@@ -184,6 +193,16 @@ func (s *shareState) wager(p share, x stats.Block, at moment) float64 {
 	s.Range.advance(stats.Fine, stats.Share(x.Stable, theta), stats.Share(x.Canary, canary), t)
 	s.Seen.Add(x)
 	return t.Phi
+}
+
+// down is the share of failures from which stable is taken to be out of order
+// itself.
+const down = .5
+
+// outage reports whether stable fails so much that being no worse means nothing.
+// The evidence on a rollback goes on, since what both arms suffer cancels.
+func (s *shareState) outage(p share) bool {
+	return p.failures && s.Contrast.Stable.Rate(p.prior) >= down
 }
 
 // recoup gives the rollback evidence what it would waste beyond the threshold.
@@ -211,7 +230,7 @@ func (s *shareState) mistrust() {
 func (s *shareState) restage() { s.Promotion = trial{} }
 
 func (s *shareState) summary(m Metric, v view) summary {
-	p := share{m.margin(), m.Tolerate, m.prior(), m.grid(), v.who}
+	p := m.share(v.who)
 	if s.Labels != nil {
 		p.margin = s.Labels.scaled(p.margin)
 	}
@@ -221,6 +240,10 @@ func (s *shareState) summary(m Metric, v view) summary {
 		if s.Labels.Scale <= 0 {
 			out.waiting = "enough labels to know who gets them"
 		}
+	}
+	if s.outage(p) {
+		out.held = fmt.Sprintf("stable itself fails %s of its requests lately: an outage of both says nothing of the canary, and nothing is promoted meanwhile",
+			percent(s.Contrast.Stable.Rate(p.prior)))
 	}
 	what := "canary errors"
 	if m.Kind == Outcome {

@@ -67,6 +67,7 @@ type metricState struct {
 	Phi     float64  `json:"phi"`               // dispersion by which the newest block was tempered
 	Invalid string   `json:"invalid,omitempty"` // what was wrong with the newest block's counts
 	Void    string   `json:"void,omitempty"`    // why the metric can no longer be compared at all
+	Alone   int64    `json:"alone,omitempty"`   // stable's trials at this weight before the canary's first
 	Users   *users   `json:"users,omitempty"`   // where users stay on their arm and are counted by group
 	Passed  bool     `json:"passed"`            // shown to be within the margin at this step
 

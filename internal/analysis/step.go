@@ -198,6 +198,11 @@ func (s *metricState) weigh(m Metric, j judge, x Measure, b block) {
 	if b.who.sticky = s.Users != nil; b.who.sticky {
 		b.who.cohort = s.Users.cohort(b.sample.Weight)
 	}
+	if stable, canary := m.trials(x); canary > 0 {
+		s.Alone = 0
+	} else if b.warming && b.sample.Weight > 0 {
+		s.Alone += stable
+	}
 	if b.warming || s.Users != nil && !s.Users.Known || !m.compared(b.sample.Stage) {
 		s.settle(m, j)
 		if x.Stable.trials() > 0 {
@@ -225,7 +230,7 @@ func (s *metricState) turn(m Metric, j judge, weight float64) {
 		return
 	}
 	s.settle(m, j)
-	s.Weight, s.Flow = weight, flow{}
+	s.Weight, s.Flow, s.Alone = weight, flow{}, 0
 }
 
 // settle turns what was carried over into history: stable's counts are learned

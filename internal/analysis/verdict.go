@@ -91,6 +91,10 @@ func (j *judgement) metric(i int, share float64) (MetricVerdict, float64) {
 		out.Decision, out.Reason = Invalid, m.Name+" cannot be judged: "+s.Void
 	case s.Invalid != "":
 		out.Decision, out.Reason = Invalid, m.Name+" cannot be judged: "+s.Invalid
+	case j.silent(m, s) != "":
+		out.Decision, out.Reason = Invalid, m.Name+" cannot be judged: "+j.silent(m, s)
+	case sum.held != "":
+		out.Reason = m.Name + ": " + sum.held
 	case s.Passed:
 		out.Decision = Pass
 		out.Reason = sum.phrase + ", shown to be " + sum.margin.String() + sum.note + after(m, s)
@@ -143,8 +147,8 @@ func (j *judgement) blame(i int) {
 
 // invalid reports whether a metric's counts could not be used, and says which.
 func (j *judgement) invalid() bool {
-	for i, s := range j.states {
-		if s.Invalid != "" || s.Void != "" {
+	for i := range j.states {
+		if j.out.Metrics[i].Decision == Invalid {
 			j.out.Decision = Invalid
 			j.out.Reason = j.out.Metrics[i].Reason
 			return true

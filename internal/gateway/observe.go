@@ -88,7 +88,7 @@ func (p *policy) Observe(d *Decision, res *Result) {
 	*x = telemetry.Exchange{
 		Arm: d.Arm, Generation: d.route.table.Split.Generation,
 		Forced: d.Forced, Warmup: d.Warmup, Keyed: d.Keyed, Bucket: d.Bucket,
-		Alone: d.route.table.Split.Canary == 0,
+		Half: uint8(rand.Uint32() & 1), Alone: d.route.table.Split.Canary == 0,
 		Start: d.Start, Latency: res.Latency, Status: res.Status,
 		Failed: res.Failed, Cancelled: res.Cancelled,
 		Protocol: d.Protocol,

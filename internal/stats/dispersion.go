@@ -11,6 +11,12 @@ const (
 	stableStrength  = 4
 	canaryStrength  = 10
 	hitsPerContrast = 5 // expected stable hits that make a difference of two stretches worth squaring
+	// A squared difference of more than beyondBurst times the dispersion known so far
+	// counts in full only if the next one is as large: bursts go as they came. A
+	// jump to another level, as at either end of an outage of both arms, counts for
+	// ofJump times the dispersion and does not weaken all later evidence.
+	beyondBurst = 200
+	ofJump      = 20
 )
 
 // Stretch is one arm over some time: n values and their sum.
@@ -23,10 +29,11 @@ type Stretch struct {
 // next, in units of what independent requests would do. Differences of
 // neighbours are blind to slow drift.
 type Spread struct {
-	Sum   float64 `json:"sum"`   // of squared standardised differences, each 1 on average if requests are independent
-	Count float64 `json:"count"` // of differences
-	Open  Stretch `json:"open"`  // the stretch being filled
-	Last  Stretch `json:"last"`  // the stretch before it
+	Sum   float64 `json:"sum"`            // of squared standardised differences, each 1 on average if requests are independent
+	Count float64 `json:"count"`          // of differences
+	Open  Stretch `json:"open"`           // the stretch being filled
+	Last  Stretch `json:"last"`           // the stretch before it
+	Kept  float64 `json:"kept,omitempty"` // what of the newest difference is not in Sum yet
 }
 
 // add puts a block into the open stretch.
@@ -36,17 +43,32 @@ func (s *Spread) add(n, sum float64) {
 }
 
 // close ends the open stretch and compares it with the one before. variance is
-// that of a single value.
-func (s *Spread) close(variance float64) {
+// that of a single value, phi the dispersion known so far.
+func (s *Spread) close(variance, phi float64) {
 	if s.Open.N <= 0 {
 		return
 	}
 	if s.Last.N > 0 && variance > 0 {
 		d := s.Open.Sum/s.Open.N - s.Last.Sum/s.Last.N
-		s.Sum += d * d / (variance * (1/s.Open.N + 1/s.Last.N))
+		s.jump(d*d/(variance*(1/s.Open.N+1/s.Last.N)), phi)
 		s.Count++
 	}
 	s.Last, s.Open = s.Open, Stretch{}
+}
+
+// jump adds a squared difference, as far as it is not a change of level.
+func (s *Spread) jump(z, phi float64) {
+	switch {
+	case z <= beyondBurst*phi:
+		s.Sum += z
+		s.Kept = 0
+	case s.Kept > 0: // there and back
+		s.Sum += s.Kept + z
+		s.Kept = 0
+	default:
+		s.Sum += ofJump * phi
+		s.Kept = z - ofJump*phi
+	}
 }
 
 // Dispersion estimates how much more than independent requests the arms of one
@@ -70,8 +92,9 @@ func (d *Dispersion) Observe(stable, canary Stretch, vStable, vCanary float64) {
 	if d.Stable.Open.N*math.Min(vStable, .25) < hitsPerContrast {
 		return
 	}
-	d.Stable.close(vStable)
-	d.Canary.close(vCanary)
+	phi := d.Phi()
+	d.Stable.close(vStable, phi)
+	d.Canary.close(vCanary, phi)
 }
 
 // Phi returns the estimated dispersion, at least 1: the larger of stable's
@@ -108,7 +131,7 @@ func (o *OneArm) Observe(x Stretch, variance float64) {
 		o.Blocks++
 	}
 	if o.Spread.Open.N*math.Min(variance, .25) >= hitsPerContrast {
-		o.Spread.close(variance)
+		o.Spread.close(variance, o.Temper().Phi)
 	}
 }
 

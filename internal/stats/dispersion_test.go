@@ -126,7 +126,30 @@ func TestOneArm(t *testing.T) {
 		t.Error("still held")
 	}
 	near(t, "φ of steady counts", got.Phi, 1, 0)
-	o.Observe(Stretch{1000, 100}, .01*.99)
-	z := .09 * .09 / (.01 * .99 * .002)
+	o.Observe(Stretch{1000, 25}, .01*.99)
+	z := .015 * .015 / (.01 * .99 * .002)
 	near(t, "φ after a jump", o.Temper().Phi, (4+z)/(4+heldBlocks), 1e-12)
+}
+
+// TestOneJumpIsNoBurst: the level moves once, far; that counts for little, whereas
+// jumps that keep coming count in full soon.
+func TestOneJumpIsNoBurst(t *testing.T) {
+	var o OneArm
+	level := 10.0
+	for i := range 60 {
+		if i == 30 {
+			level = 900
+		}
+		o.Observe(Stretch{1000, level}, .01*.99)
+	}
+	if phi := o.Temper().Phi; phi > 1.6 {
+		t.Errorf("φ = %v after one jump", phi)
+	}
+	o = OneArm{}
+	for i := range 60 {
+		o.Observe(Stretch{1000, 10 + 70*float64(i%2)}, .01*.99)
+	}
+	if phi, want := o.Temper().Phi, .07*.07/(.01*.99*.002); phi < want/2 || phi > want {
+		t.Errorf("φ = %v of jumps of %v", phi, want)
+	}
 }

@@ -34,6 +34,18 @@ func (p *Past) Add(c Count, decay float64) {
 	p.K = p.K*decay + c.K
 }
 
+// Shifted reports whether c is beyond what the past and a dispersion of phi let
+// expect: the level has moved, and what came before says little about what follows.
+func (p Past) Shifted(c Count, phi float64) bool {
+	const certain = 100 // log likelihood ratio: far beyond what bursts do
+	if p.N <= 0 || c.N <= 0 {
+		return false
+	}
+	was := clampProb((p.K + .5) / (p.N + 1))
+	is := clampProb((c.K + .5) / (c.N + 1))
+	return -armFactor(c, was, is) > certain*math.Max(1, phi)
+}
+
 // Rate returns the remembered rate, leaning on the prior where little was seen.
 func (p Past) Rate(prior Prior) float64 {
 	return clampProb((p.K + prior.K) / (p.N + prior.N))

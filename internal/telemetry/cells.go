@@ -80,6 +80,7 @@ type armCells struct {
 	firstToken, tokenTime       moments
 	groups, groupErrors         row
 	alone, aloneErrors          row
+	half, halfErrors            [2]cell
 }
 
 // init makes room for the histograms.
@@ -125,6 +126,10 @@ func (c *armCells) drain(to *ArmCounts) {
 	c.groupErrors.drain(to.GroupErrors)
 	c.alone.drain(to.AloneRequests)
 	c.aloneErrors.drain(to.AloneErrors)
+	for i := range c.half {
+		c.half[i].drain(&to.HalfRequests[i])
+		c.halfErrors[i].drain(&to.HalfErrors[i])
+	}
 }
 
 // cellSet is everything that is swapped at a snapshot.

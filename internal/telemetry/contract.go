@@ -15,6 +15,7 @@ type Exchange struct {
 	Forced      bool   // by a match: counted apart, never evidence
 	Keyed       bool   // decided by a sticky key, whose bucket is Bucket
 	Bucket      uint16 // in [0, traffic.Full)
+	Half        uint8  // 0 or 1, by a draw that nothing else depends on
 	Alone       bool   // stable had all random traffic when this was decided
 	Warmup      bool   // a warm-up request or health check: counted apart, never evidence
 	Start       time.Time

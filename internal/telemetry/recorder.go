@@ -163,9 +163,17 @@ func (r *Recorder) observe(a *armCells, x *Exchange) {
 	}
 }
 
-// group counts an answered or failed request for its group of users.
+// group counts an answered or failed request for its group of users, or, if it has
+// no user, for one of two halves.
 func (a *armCells) group(x *Exchange) {
-	if !x.Keyed || a.groups == nil {
+	if !x.Keyed {
+		a.half[x.Half&1].Add(1)
+		if x.Failed {
+			a.halfErrors[x.Half&1].Add(1)
+		}
+		return
+	}
+	if a.groups == nil {
 		return
 	}
 	g := int(x.Bucket) * Groups / int(traffic.Full) % Groups

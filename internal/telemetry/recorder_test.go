@@ -225,7 +225,8 @@ func TestGroupsOfUsers(t *testing.T) {
 		{Keyed: true, Bucket: 9999, Failed: true},
 		{Keyed: true, Bucket: 9999, Cancelled: true},
 		{Keyed: true, Bucket: 9999, Forced: true},
-		{Bucket: 9999}, // no key: nobody stays
+		{Bucket: 9999, Half: 1, Failed: true}, // no key: nobody stays
+		{Half: 1}, {},
 	} {
 		r.Observe(&x)
 	}
@@ -242,6 +243,9 @@ func TestGroupsOfUsers(t *testing.T) {
 	}
 	want("requests", got.GroupRequests, map[int]int64{0: 2, 1: 1, 99: 1})
 	want("errors", got.GroupErrors, map[int]int64{0: 1, 99: 1})
+	if got.HalfRequests != [2]int64{1, 2} || got.HalfErrors != [2]int64{0, 1} {
+		t.Errorf("halves of those without a key: %v, errors %v", got.HalfRequests, got.HalfErrors)
+	}
 	want("alone", got.AloneRequests, map[int]int64{0: 2})
 	want("errors alone", got.AloneErrors, map[int]int64{0: 1})
 	if s := New(Options{}); s.Snapshot().Arms[traffic.Stable].GroupRequests != nil {

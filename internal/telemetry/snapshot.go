@@ -32,6 +32,8 @@ type ArmCounts struct {
 	// are those from when stable had all random traffic: all groups alike.
 	GroupRequests, GroupErrors []int64
 	AloneRequests, AloneErrors []int64
+	// In two halves by a draw, of those without a sticky key, for the A/A control.
+	HalfRequests, HalfErrors [2]int64
 
 	// Of the requests above that were answered.
 	Predictions     int64 // read
@@ -168,6 +170,7 @@ func (a *ArmCounts) byGroup() []*[]int64 {
 func (a *ArmCounts) numbers() []*int64 {
 	return []*int64{
 		&a.Requests, &a.Errors, &a.Cancelled, &a.LatencySum, &a.Predictions, &a.Unread,
+		&a.HalfRequests[0], &a.HalfRequests[1], &a.HalfErrors[0], &a.HalfErrors[1],
 		&a.Forced, &a.ForcedErrors, &a.Stale, &a.StaleErrors, &a.Warmup,
 	}
 }

@@ -20,9 +20,12 @@ func measure(m metric.Metric, d *telemetry.Snapshot, bins []string, l labels) (x
 	case wantsLabels(m):
 		return outcome(m, l)
 	case m.Kind == analysis.ErrorRate:
-		return both(d, func(a *telemetry.ArmCounts) analysis.Counts {
+		x = both(d, func(a *telemetry.ArmCounts) analysis.Counts {
 			return analysis.Counts{N: a.Requests, K: a.Errors, Groups: groups(a.GroupRequests, a.GroupErrors)}
-		}), true
+		})
+		stable := &d.Arms[traffic.Stable]
+		x.Halves = groups(stable.HalfRequests[:], stable.HalfErrors[:])
+		return x, true
 	case m.Kind == analysis.Latency:
 		x = both(d, func(a *telemetry.ArmCounts) analysis.Counts { return analysis.Counts{Counts: a.Latency} })
 		x.Edges = d.Edges
