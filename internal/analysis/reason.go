@@ -88,9 +88,12 @@ func (j *judgement) silent(m Metric, s *metricState) string {
 	if m.Kind != ErrorRate || j.cfg.SRM <= 0 || s.Weight <= 0 || s.Weight >= 1 {
 		return ""
 	}
-	stable, canary := s.Alone, int64(0)
-	if s.Pending != nil {
-		stable, canary = s.Pending.Measure.Stable.trials(), s.Pending.Measure.Canary.trials()
+	stable, canary, lasted := s.Alone.Trials, int64(0), s.Alone.Seconds
+	if p := s.Pending; p != nil {
+		stable, canary, lasted = p.Measure.Stable.trials(), p.Measure.Canary.trials(), p.Seconds
+	}
+	if lasted < 2*j.cfg.Interval.Seconds() {
+		return "" // counts of one arm may come a block later than the other's
 	}
 	seen, missing, w := stable, "the canary", s.Weight
 	other := "stable"

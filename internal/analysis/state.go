@@ -67,7 +67,7 @@ type metricState struct {
 	Phi     float64  `json:"phi"`               // dispersion by which the newest block was tempered
 	Invalid string   `json:"invalid,omitempty"` // what was wrong with the newest block's counts
 	Void    string   `json:"void,omitempty"`    // why the metric can no longer be compared at all
-	Alone   int64    `json:"alone,omitempty"`   // stable's trials at this weight before the canary's first
+	Alone   silence  `json:"alone,omitzero"`    // of the canary, at this weight before its first trial
 	Users   *users   `json:"users,omitempty"`   // where users stay on their arm and are counted by group
 	Passed  bool     `json:"passed"`            // shown to be within the margin at this step
 
@@ -82,6 +82,12 @@ type metricState struct {
 	ErrorShare    *errorShareState    `json:"errorShare,omitempty"`
 	Gauge         *gaugeState         `json:"gauge,omitempty"`
 	Unbounded     *unboundedState     `json:"unbounded,omitempty"`
+}
+
+// silence is what one arm did, and for how long, while the other did nothing.
+type silence struct {
+	Trials  int64   `json:"trials"`
+	Seconds float64 `json:"seconds"`
 }
 
 // flow is how fast trials came lately, discounted by age.

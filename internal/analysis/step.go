@@ -199,9 +199,10 @@ func (s *metricState) weigh(m Metric, j judge, x Measure, b block) {
 		b.who.cohort = s.Users.cohort(b.sample.Weight)
 	}
 	if stable, canary := m.trials(x); canary > 0 {
-		s.Alone = 0
+		s.Alone = silence{}
 	} else if b.warming && b.sample.Weight > 0 {
-		s.Alone += stable
+		s.Alone.Trials += stable
+		s.Alone.Seconds += b.seconds
 	}
 	if b.warming || s.Users != nil && !s.Users.Known || !m.compared(b.sample.Stage) {
 		s.settle(m, j)
@@ -230,7 +231,7 @@ func (s *metricState) turn(m Metric, j judge, weight float64) {
 		return
 	}
 	s.settle(m, j)
-	s.Weight, s.Flow, s.Alone = weight, flow{}, 0
+	s.Weight, s.Flow, s.Alone = weight, flow{}, silence{}
 }
 
 // settle turns what was carried over into history: stable's counts are learned
