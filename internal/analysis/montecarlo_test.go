@@ -33,6 +33,15 @@ func (s sim) arms(stable, canary drawer) sim {
 	return s
 }
 
+// scaled returns how often to repeat a simulation: n times, or a third of it when
+// time is short.
+func scaled(n int) int {
+	if testing.Short() {
+		return (n + 2) / 3
+	}
+	return n
+}
+
 // atMost fails the test if hits of n is more than a probability of p explains,
 // by four standard errors and one hit.
 func atMost(t *testing.T, what string, hits, n int, p float64) {
@@ -61,12 +70,13 @@ var (
 
 func TestErrorsFalseRollback(t *testing.T) {
 	s := fivePercent.arms(failing(.01), failing(.01))
-	hits, _, _ := s.tally(plain(judged(strictErrors)), 500, hour, Fail)
-	atMost(t, "healthy, nothing tempered", hits, 500, .01)
-	hits, _, _ = s.tally(judged(strictErrors), 300, hour, Fail)
-	atMost(t, "healthy, every control on", hits, 300, .01)
-	hits, _, _ = fivePercent.arms(failing(.01), failing(.01175)).tally(judged(defaultErrors), 150, hour, Fail)
-	atMost(t, "at the tolerated boundary", hits, 150, .01)
+	n := scaled(400)
+	hits, _, _ := s.tally(plain(judged(strictErrors)), n, hour, Fail)
+	atMost(t, "healthy, nothing tempered", hits, n, .01)
+	hits, _, _ = s.tally(judged(strictErrors), n, hour, Fail)
+	atMost(t, "healthy, every control on", hits, n, .01)
+	hits, _, _ = fivePercent.arms(failing(.01), failing(.01175)).tally(judged(defaultErrors), n, hour, Fail)
+	atMost(t, "at the tolerated boundary", hits, n, .01)
 }
 
 // TestErrorsDetection compares with the published medians of a doubling from 1%:
@@ -124,32 +134,34 @@ func TestWithoutOvershoot(t *testing.T) {
 // TestErrorsPromotion compares with the published 8.5 minutes to pass within half
 // a point of 1%, and 4.9% passes exactly at the margin.
 func TestErrorsPromotion(t *testing.T) {
+	n := scaled(180)
 	equal := fivePercent.arms(failing(.01), failing(.01))
-	hits, median, _ := equal.tally(plain(judged(strictErrors)), 150, 4*hour, Pass)
-	allWithin(t, "equal passes, untempered", hits, 150, median, 34, .16)
+	hits, median, _ := equal.tally(plain(judged(strictErrors)), n, 4*hour, Pass)
+	allWithin(t, "equal passes, untempered", hits, n, median, 34, .25)
 	margin := fivePercent.arms(failing(.01), failing(.015))
 	c := judged(Metric{Kind: ErrorRate, MaxIncrease: .005, Tolerate: 1})
-	hits, _, _ = margin.tally(plain(c), 200, hour, Pass)
-	atMost(t, "passes at the margin", hits, 200, .05)
+	hits, _, _ = margin.tally(plain(c), n, hour, Pass)
+	atMost(t, "passes at the margin", hits, n, .05)
 }
 
 // TestBursts: failures that come in bursts of eight take back at most 2% with a
 // warm-up's history, and pass at the margin at most 8% of the time.
 func TestBursts(t *testing.T) {
+	n := scaled(240)
 	c := judged(strictErrors)
 	c.Warmup = 90 * time.Second
-	hits, _, _ := fivePercent.arms(bursting(.01, 8), bursting(.01, 8)).tally(c, 250, hour, Fail)
-	atMost(t, "healthy bursts of 8", hits, 250, .02)
+	hits, _, _ := fivePercent.arms(bursting(.01, 8), bursting(.01, 8)).tally(c, n, hour, Fail)
+	atMost(t, "healthy bursts of 8", hits, n, .02)
 	c = judged(Metric{Kind: ErrorRate, MaxIncrease: .005, Tolerate: 1})
-	hits, _, _ = fivePercent.arms(bursting(.01, 4), bursting(.015, 4)).tally(c, 150, hour, Pass)
-	atMost(t, "bursts of 4 pass at the margin", hits, 150, .08)
+	hits, _, _ = fivePercent.arms(bursting(.01, 4), bursting(.015, 4)).tally(c, n, hour, Pass)
+	atMost(t, "bursts of 4 pass at the margin", hits, n, .08)
 }
 
 // TestChangingWeights: the share steps from 1 to 50% while both arms fail more
 // and more often; pooled counts would always take the canary back.
 func TestChangingWeights(t *testing.T) {
 	hits := 0
-	for seed := range 100 {
+	for seed := range scaled(100) {
 		var st State
 		var v Verdict
 		r := rng(uint64(seed))
@@ -165,7 +177,7 @@ func TestChangingWeights(t *testing.T) {
 			}
 		}
 	}
-	atMost(t, "healthy under changing weights", hits, 100, .01)
+	atMost(t, "healthy under changing weights", hits, scaled(100), .01)
 }
 
 // TestLateRegression: a doubling after 20 minutes is caught about as fast as one
@@ -228,7 +240,7 @@ func TestLatencyFigures(t *testing.T) {
 		return s
 	}
 	m := Metric{Kind: Latency, Slower: []Slower{{Quantile: .5, Share: .1}, {Quantile: .99, Share: .25}}}
-	const n = 20
+	n := scaled(20)
 	hits, _, _ := against(1, 0).tally(judged(m), n, hour, Fail)
 	atMost(t, "healthy", hits, n, .01)
 	hits, median, _ := against(1.1, 0).tally(judged(m), n, hour, Fail)
@@ -252,7 +264,7 @@ func TestDriftFigures(t *testing.T) {
 		return s
 	}
 	m := Metric{Kind: Drift, Max: .05, Tolerate: 1}
-	const n = 40
+	n := scaled(40)
 	hits, _, _ := against(.65, .25, .1).tally(judged(m), n, hour, Fail)
 	atMost(t, "at the tolerance", hits, n, .01)
 	hits, median, _ := against(.709, .191, .1).tally(judged(m), n, hour, Fail)
@@ -267,7 +279,7 @@ func TestDriftFigures(t *testing.T) {
 // standard deviations.
 func TestMeanFigures(t *testing.T) {
 	m := Metric{Kind: Mean, Upper: 1, MaxDecrease: .02}
-	const n = 30
+	n := scaled(30)
 	hits, _, _ := fivePercent.arms(scoring(.6, .15), scoring(.6, .15)).tally(judged(m), n, hour, Fail)
 	atMost(t, "healthy", hits, n, .01)
 	hits, median, _ := fivePercent.arms(scoring(.6, .15), scoring(.582, .15)).tally(judged(m), n, hour, Fail)
@@ -310,7 +322,7 @@ func TestOrderedDrift(t *testing.T) {
 		return s
 	}
 	m := Metric{Kind: Drift, Max: .05, Tolerate: 1}
-	const n = 20
+	n := scaled(20)
 	for _, d := range []float64{.028, .05} {
 		hits, _, _ := moved(d).tally(judged(m), n, hour, Fail)
 		atMost(t, "within the tolerance", hits, n, .01)
@@ -328,7 +340,7 @@ func TestLatencyByATime(t *testing.T) {
 		return s
 	}
 	m := Metric{Kind: Latency, Slower: []Slower{{Quantile: .99, By: 60 * time.Millisecond}}, Tolerate: .5}
-	const n = 12
+	n := scaled(12)
 	hits, median, _ := against(1.8).tally(judged(m), n, hour, Fail)
 	allWithin(t, "p99 160 ms longer", hits, n, median, 12, .5)
 	m.Tolerate = 1

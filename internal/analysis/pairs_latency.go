@@ -16,19 +16,20 @@ type pairedLatencyState struct {
 	Spread   stats.OneArm `json:"spread"`
 	Rollback trial        `json:"rollback"`
 	Within   trial        `json:"within"`
-	Rungs    []rung       `json:"rungs,omitempty"`
+	Median   ladder       `json:"median,omitzero"`
 	Seen     float64      `json:"seen"`
 }
 
 // ratios are where the median of the ratio is looked for.
 var ratios = []float64{.5, .67, .8, .9, .95, 1, 1.05, 1.1, 1.2, 1.4, 1.8, 2.5}
 
-var rungStakes = stats.Grid{Odds: []float64{.05, .2, .6}, Shares: []float64{.4, .4, .2}}
+// rungStakes are the stakes, in equal parts, that one of them is told apart by.
+var rungStakes = []float64{.08, .3}
 
 func (s pairedLatencyState) clone() pairedLatencyState {
 	s.Counts = slices.Clone(s.Counts)
 	s.Rollback, s.Within = s.Rollback.clone(), s.Within.clone()
-	s.Rungs = ladder{s.Rungs}.clone().Rungs
+	s.Median = s.Median.clone()
 	return s
 }
 
@@ -52,12 +53,7 @@ func (s *pairedLatencyState) start(x Measure) {
 		return
 	}
 	s.Edges, s.Counts = slices.Clone(x.Edges), make([]float64, len(x.Edges)+1)
-	for _, f := range ratios {
-		e := s.Edges[nearest(s.Edges, f)]
-		if n := len(s.Rungs); n == 0 || e > s.Rungs[n-1].Edge {
-			s.Rungs = append(s.Rungs, rung{Edge: e})
-		}
-	}
+	s.Median.set(s.Edges, ratios, 1)
 }
 
 func (s *pairedLatencyState) bet(m Metric, x Measure, at moment) float64 {
@@ -78,14 +74,13 @@ func (s *pairedLatencyState) bet(m Metric, x Measure, at moment) float64 {
 	}
 	s.Rollback.advance(up[:], t, at.schedule, at.due)
 	s.Within.advance(down[:], t, stats.Once, 0)
-	for i := range s.Rungs {
-		r := &s.Rungs[i]
-		var above, below [3]float64
-		stats.PairBet{Stakes: rungStakes.Odds}.Factors(above[:], over(r.Edge), stats.Pairs{})
-		stats.PairBet{Side: stats.Promotion, Stakes: rungStakes.Odds}.Factors(below[:], over(r.Edge), stats.Pairs{})
-		r.Above.advance(above[:], t, stats.Once, 0)
-		r.Below.advance(below[:], t, stats.Once, 0)
+	factors := make([]float64, bets*len(s.Median.Edges))
+	for i, e := range s.Median.Edges {
+		x := over(e)
+		stats.PairBet{Stakes: rungStakes}.Factors(factors[bets*i:bets*i+2], x, stats.Pairs{})
+		stats.PairBet{Side: stats.Promotion, Stakes: rungStakes}.Factors(factors[bets*i+2:bets*i+4], x, stats.Pairs{})
 	}
+	s.Median.Evidence.Advance(factors, t, stats.Once, 0)
 	fade(s.Counts, at.decay, x.Canary.Counts)
 	s.Seen += beyond.N
 	return t.Phi
@@ -112,7 +107,8 @@ func (s *pairedLatencyState) summary(m Metric, v view) summary {
 	}
 	out.tolerated = bound{"up to ", m.Tolerate * m.Max, longer}
 	out.margin = bound{"at most ", v.stage.factor() * m.Max, longer}
-	s.put(&out.effect)
+	from, to := s.Median.between(0, s.Edges[len(s.Edges)-1])
+	out.effect.Low, out.effect.High, out.effect.Always = from-1, to-1, true
 	k := h.over(nearest(s.Edges, 1+v.stage.factor()*m.Max)) / h.total()
 	n := v.canary
 	var g [6]float64
@@ -120,17 +116,4 @@ func (s *pairedLatencyState) summary(m Metric, v view) summary {
 		Factors(g[:], stats.Pairs{N: n, CanaryOnly: k * n, StableOnly: (1 - k) * n}, stats.Pairs{})
 	out.speed = math.Max(0, slices.Max(g[:]))
 	return out
-}
-
-// put writes the interval of the median ratio, less one, into an effect.
-func (s *pairedLatencyState) put(e *Effect) {
-	need := math.Log(2 / displayed)
-	low, high := 0.0, s.Edges[len(s.Edges)-1]
-	for i := 0; i < len(s.Rungs) && s.Rungs[i].Above.logE(rungStakes, stats.Once) >= need; i++ {
-		low = s.Rungs[i].Edge
-	}
-	for i := len(s.Rungs) - 1; i >= 0 && s.Rungs[i].Below.logE(rungStakes, stats.Once) >= need; i-- {
-		high = s.Rungs[i].Edge
-	}
-	e.Low, e.High, e.Always = math.Min(low, high)-1, math.Max(low, high)-1, true
 }

@@ -37,17 +37,17 @@ const stakeLimit = .75
 //
 // The zero value has not begun, and its interval is everything.
 type Sequence struct {
-	// Per bet, ln of the product without the term in δ, then the sum of λ: tempered
-	// and held back as any other evidence.
-	Above Process `json:"above"`
-	Below Process `json:"below"`
+	// For "the difference is larger", then for "smaller": per bet, ln of the product
+	// without the term in δ, then the sum of λ. All of it is tempered and held back as
+	// any other evidence.
+	Evidence Process `json:"evidence"`
 }
 
 // Clone returns a copy that shares nothing with s.
-func (s Sequence) Clone() Sequence {
-	s.Above, s.Below = s.Above.Clone(), s.Below.Clone()
-	return s
-}
+func (s Sequence) Clone() Sequence { return Sequence{s.Evidence.Clone()} }
+
+// parts are the numbers kept for each bet.
+const parts = 4
 
 // Arm is one arm's part of a block as a Sequence needs it.
 type Arm struct {
@@ -109,11 +109,11 @@ func bend(reach float64) float64 {
 // NewSequence returns a Sequence that has seen nothing, spread over Fine or
 // Coarse bets.
 func NewSequence(bets int) Sequence {
-	return Sequence{Above: Process{Log: make([]float64, 2*bets)}, Below: Process{Log: make([]float64, 2*bets)}}
+	return Sequence{Process{Log: make([]float64, parts*bets)}}
 }
 
 // Started reports whether s came from NewSequence.
-func (s Sequence) Started() bool { return s.Above.Log != nil }
+func (s Sequence) Started() bool { return s.Evidence.Log != nil }
 
 // Advance takes one block into the interval. Without values of stable the
 // interval is that of the canary's own mean.
@@ -126,9 +126,10 @@ func (s *Sequence) Advance(stable, canary Arm, t Temper) {
 		noise += stable.variance / stable.n
 		gap -= stable.mean
 	}
-	var up, down [2 * Fine]float64
-	bets := len(s.Above.Log) / 2
-	above, below := up[:2*bets], down[:2*bets]
+	var buf [parts * Fine]float64
+	bets := len(s.Evidence.Log) / parts
+	all := buf[:parts*bets]
+	above, below := all[:2*bets], all[2*bets:]
 	l := widest * math.Sqrt(canary.variance) / noise
 	next := math.Pow(narrowest/widest, 1/float64(bets-1))
 	for i := range bets {
@@ -138,8 +139,7 @@ func (s *Sequence) Advance(stable, canary Arm, t Temper) {
 		below[i] -= below[bets+i] * gap
 		l *= next
 	}
-	s.Above.Advance(above, t, Once, 0)
-	s.Below.Advance(below, t, Once, 0)
+	s.Evidence.Advance(all, t, Once, 0)
 }
 
 // lean returns the gain of a bet on canary − stable being larger (sign 1) or
@@ -163,22 +163,23 @@ func (s Sequence) Interval(alpha, low, high float64) Interval {
 		return Interval{low, high}
 	}
 	need := math.Log(2 / alpha)
-	from := math.Min(math.Max(low, s.Above.refuted(need)), high)
-	to := math.Max(math.Min(high, -s.Below.refuted(need)), low)
+	from := math.Min(math.Max(low, s.Evidence.refuted(0, need)), high)
+	to := math.Max(math.Min(high, -s.Evidence.refuted(1, need)), low)
 	return Interval{math.Min(from, to), math.Max(from, to)}
 }
 
-// refuted returns the largest δ for which the mixture of exp(A − δ·Λ) reaches
-// need, −∞ if there is none.
-func (p Process) refuted(need float64) float64 {
+// refuted returns the largest δ for which one side's mixture of exp(A − δ·Λ)
+// reaches need, −∞ if there is none.
+func (p Process) refuted(side int, need float64) float64 {
 	var a, b [Fine]float64
-	at, bets := math.Inf(-1), len(p.Log)/2
+	at, bets := math.Inf(-1), len(p.Log)/parts
 	each := math.Log(float64(bets))
 	for i := range bets {
-		a[i], b[i] = p.Log[i]-each, p.Log[bets+i]
+		j := 2*bets*side + i
+		a[i], b[i] = p.Log[j]-each, p.Log[j+bets]
 		if p.Held != nil {
-			a[i] += p.Held[i] / earlyPhi
-			b[i] += p.Held[bets+i] / earlyPhi
+			a[i] += p.Held[j] / earlyPhi
+			b[i] += p.Held[j+bets] / earlyPhi
 		}
 		if b[i] > 0 {
 			at = math.Max(at, (a[i]-need)/b[i])
@@ -201,7 +202,7 @@ func (p Process) refuted(need float64) float64 {
 			slope += e * b[i]
 		}
 		step := (top + math.Log(sum) - need) * sum / slope
-		if !(step > 1e-9*math.Abs(at)+1e-15) {
+		if !(step > 1e-6*math.Abs(at)+1e-15) {
 			return at
 		}
 		at += step

@@ -46,8 +46,8 @@ func TestSequenceExpectation(t *testing.T) {
 						c = Values(Moments{x.Canary.N, x.Canary.K, x.Canary.K}, past(belief.Canary))
 					}
 					s.Advance(b, c, Temper{Phi: 1})
-					side := []Process{s.Above, s.Below}[side]
-					return side.Log[i] - sign*d*side.Log[bets+i]
+					at := 2*bets*side + i
+					return s.Evidence.Log[at] - sign*d*s.Evidence.Log[at+bets]
 				})
 				if e > 1+1e-9 {
 					t.Fatalf("bet %d, side %v: expected factor %v > 1", i, sign, e)
@@ -73,8 +73,9 @@ func TestSequenceOfPairsExpectation(t *testing.T) {
 			for _, o := range outcomes {
 				s := NewSequence(Fine)
 				s.Advance(Arm{}, Differences(o.x, past), Temper{Phi: 1})
-				above += o.p * math.Exp(s.Above.Log[i]-mean*s.Above.Log[Fine+i])
-				below += o.p * math.Exp(s.Below.Log[i]+mean*s.Below.Log[Fine+i])
+				log := s.Evidence.Log
+				above += o.p * math.Exp(log[i]-mean*log[Fine+i])
+				below += o.p * math.Exp(log[2*Fine+i]+mean*log[3*Fine+i])
 			}
 			if above > 1+1e-9 || below > 1+1e-9 {
 				t.Fatalf("bet %d: expected factors %v and %v > 1", i, above, below)
