@@ -22,6 +22,9 @@ func (w *Workload) Prepare(ctx context.Context, t workload.Target) (waiting stri
 		return "", err
 	}
 	if sc.candidate == nil {
+		if w.ours(sc) {
+			return "", nil // what is on its way goes back to stable
+		}
 		return fmt.Sprintf("Deployment %s does not exist", w.spec().Name), nil
 	}
 	for _, d := range []*appsv1.Deployment{sc.candidate, sc.stable} {
@@ -75,7 +78,7 @@ func (w *Workload) prepareStable(ctx context.Context, t workload.Target, sc scen
 	if err := w.keep(ctx, good); err != nil {
 		return "", err
 	}
-	return "", w.writeStable(ctx, t, sc, good, replicas(sc.stable), full(sc.stable))
+	return "", w.writeStable(ctx, t, sc, good, sizes{stable: replicas(sc.stable), all: full(sc.stable)})
 }
 
 // makeStable creates stable from the candidate's ready pods. The Deployment's
@@ -108,7 +111,7 @@ func (w *Workload) makeStable(ctx context.Context, t workload.Target, sc scene) 
 		good = goodOf(spec)
 	}
 	n := max(1, replicas(d))
-	return fmt.Sprintf("Deployment %s has just been made", w.spec().StableName), w.writeStable(ctx, t, sc, good, n, n)
+	return fmt.Sprintf("Deployment %s has just been made", w.spec().StableName), w.writeStable(ctx, t, sc, good, sizes{stable: n, all: n})
 }
 
 // readiest is the set with most available pods, the newest of equals; nil if

@@ -232,12 +232,16 @@ func (w *data) replicate(s *appsv1.ReplicaSet) {
 		}))
 	}
 	pods = w.podsWith(s.Spec.Selector.MatchLabels)
+	before := s.Status
 	s.Status = appsv1.ReplicaSetStatus{Replicas: int32(len(pods))}
 	for _, p := range pods {
 		if isReady(&p) {
 			s.Status.ReadyReplicas++
 			s.Status.AvailableReplicas++
 		}
+	}
+	if equality.Semantic.DeepEqual(before, s.Status) {
+		return
 	}
 	if err := w.c.Status().Update(w.t.Context(), s); err != nil && !strings.Contains(err.Error(), "not found") {
 		w.t.Fatal(err)
@@ -251,7 +255,7 @@ func (w *data) live(p *corev1.Pod) {
 	if len(p.Status.ContainerStatuses) > 0 {
 		status = p.Status.ContainerStatuses[0]
 	}
-	was, ready := isReady(p), corev1.ConditionFalse
+	before, was, ready := p.Status.DeepCopy(), isReady(p), corev1.ConditionFalse
 	p.Status.Conditions = nil
 	switch {
 	case w.pulls[image]:
@@ -269,7 +273,9 @@ func (w *data) live(p *corev1.Pod) {
 	}
 	p.Status.ContainerStatuses = []corev1.ContainerStatus{status}
 	p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: corev1.PodReady, Status: ready})
-	w.must(w.c.Status().Update(w.t.Context(), p))
+	if !equality.Semantic.DeepEqual(*before, p.Status) {
+		w.must(w.c.Status().Update(w.t.Context(), p))
+	}
 }
 
 // report brings a Deployment's status up to date.

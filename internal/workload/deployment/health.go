@@ -34,7 +34,7 @@ func (w *Workload) Observe(ctx context.Context, t workload.Target) (map[rollout.
 	}
 	out[traffic.Stable] = h
 	if sc.candidate == nil {
-		out[traffic.Canary] = rollout.Health{Message: fmt.Sprintf("Deployment %s does not exist", w.spec().Name)}
+		out[traffic.Canary] = rollout.Health{Failed: true, Message: fmt.Sprintf("Deployment %s does not exist", w.spec().Name)}
 		return out, nil
 	}
 	out[traffic.Canary], err = w.canaryHealth(ctx, sc)

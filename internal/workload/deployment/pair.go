@@ -72,16 +72,16 @@ func (w *Workload) copyToPair(ctx context.Context, t workload.Target, sc scene, 
 }
 
 // applyPairStable sets the size of the user's stable.
-func (w *Workload) applyPairStable(ctx context.Context, t workload.Target, sc scene, n, all int32) error {
+func (w *Workload) applyPairStable(ctx context.Context, t workload.Target, z sizes) error {
 	d, err := w.deployment(ctx, w.spec().StableName) // a promotion may have written it
 	if err != nil || d == nil {
 		return err
 	}
 	return w.patch(ctx, t, d, "scale Deployment", func(d *appsv1.Deployment) {
-		d.Spec.Replicas = &n
+		d.Spec.Replicas = &z.stable
 		mark := ""
-		if n != all {
-			mark = strconv.Itoa(int(all))
+		if z.stable != z.all {
+			mark = strconv.Itoa(int(z.all))
 		}
 		annotate(d, AnnotationReplicas, mark)
 	})

@@ -176,6 +176,25 @@ func TestDeletedStableComesBackAsItWas(t *testing.T) {
 	}
 }
 
+func TestDeletedCandidateGoesBackToStable(t *testing.T) {
+	w := bootstrapped(t, 2, nil)
+	w.image("churn:v2")
+	w.atStep(0)
+	w.broken = true
+	w.must(w.c.Delete(t.Context(), w.get("churn")))
+	w.round()
+	w.until("stable", func() bool { return w.carried.Canary == 0 })
+	w.wantImages("churn-stable", 2, "churn:v1")
+	for range 5 {
+		w.must(w.tick())
+	}
+	w.must(w.c.Create(t.Context(), model(1, "churn:v3")))
+	w.atStep(0)
+	if w.state.Plan.Canary.Version != "v3" {
+		t.Errorf("the candidate is %s", w.state.Plan.Canary)
+	}
+}
+
 func TestScaleDownDelay(t *testing.T) {
 	w := bootstrapped(t, 2, nil)
 	w.image("churn:v2")

@@ -22,7 +22,7 @@ func (w *Workload) prepareServices(ctx context.Context, t workload.Target, sc sc
 	if err != nil || waiting != "" {
 		return waiting, err
 	}
-	if err := w.service(ctx, t, w.r.StableService(), "stable", w.stableSelector(sc), ports); err != nil {
+	if err := w.service(ctx, t, door{w.r.StableService(), "stable", w.stableSelector(sc), ports}); err != nil {
 		return "", err
 	}
 	now, err := w.readService(ctx, w.r.CanaryService())
@@ -33,7 +33,7 @@ func (w *Workload) prepareServices(ctx context.Context, t workload.Target, sc sc
 	if now != nil && now.Spec.Selector[appsv1.DefaultDeploymentUniqueLabelKey] != "" {
 		selector = now.Spec.Selector
 	}
-	return "", w.service(ctx, t, w.r.CanaryService(), "canary", selector, ports)
+	return "", w.service(ctx, t, door{w.r.CanaryService(), "canary", selector, ports})
 }
 
 // stableSelector selects stable's pods.
@@ -53,7 +53,7 @@ func (w *Workload) pin(ctx context.Context, t workload.Target, sc scene, set *ap
 	if s == nil {
 		return fmt.Errorf("Service %s does not exist: it is made again", w.r.CanaryService())
 	}
-	return w.service(ctx, t, s.Name, "canary", pinned(sc.candidate, set), s.Spec.Ports)
+	return w.service(ctx, t, door{s.Name, "canary", pinned(sc.candidate, set), s.Spec.Ports})
 }
 
 func pinned(d *appsv1.Deployment, set *appsv1.ReplicaSet) map[string]string {
@@ -78,25 +78,32 @@ func (w *Workload) readService(ctx context.Context, name string) (*corev1.Servic
 	return &s, nil
 }
 
+// door is a Service as it is to be.
+type door struct {
+	name, role string
+	selector   map[string]string
+	ports      []corev1.ServicePort
+}
+
 // service applies one of the two Services, if that is not what is there.
-func (w *Workload) service(ctx context.Context, t workload.Target, name, role string, selector map[string]string, ports []corev1.ServicePort) error {
-	now, err := w.readService(ctx, name)
+func (w *Workload) service(ctx context.Context, t workload.Target, x door) error {
+	now, err := w.readService(ctx, x.name)
 	if err != nil {
 		return err
 	}
 	want := &corev1.Service{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.r.Namespace, Name: name, Labels: map[string]string{LabelWorkload: w.spec().Name, cluster.LabelRole: role}},
-		Spec:       corev1.ServiceSpec{Selector: selector, Ports: withoutNodePorts(ports)},
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.r.Namespace, Name: x.name, Labels: map[string]string{LabelWorkload: w.spec().Name, cluster.LabelRole: x.role}},
+		Spec:       corev1.ServiceSpec{Selector: x.selector, Ports: withoutNodePorts(x.ports)},
 	}
 	if now != nil {
 		if now.Annotations[cluster.AnnotationOwner] == "" && now.Labels[LabelWorkload] != w.spec().Name {
-			return fmt.Errorf("Service %s exists and was not made by Haldane: rename it, or the Deployment %s", name, w.spec().Name)
+			return fmt.Errorf("Service %s exists and was not made by Haldane: rename it, or the Deployment %s", x.name, w.spec().Name)
 		}
 		if err := w.r.MayWrite(now, t.Sequence); err != nil {
 			return err
 		}
-		if now.Annotations[cluster.AnnotationOwner] == w.r.UID && equality.Semantic.DeepEqual(now.Spec.Selector, selector) &&
+		if now.Annotations[cluster.AnnotationOwner] == w.r.UID && equality.Semantic.DeepEqual(now.Spec.Selector, x.selector) &&
 			equality.Semantic.DeepDerivative(want.Labels, now.Labels) && equality.Semantic.DeepDerivative(want.Spec.Ports, now.Spec.Ports) {
 			return nil
 		}

@@ -33,12 +33,12 @@ func (w *Workload) applyStable(ctx context.Context, t workload.Target, sc scene,
 			return err
 		}
 	}
-	n := z.stable
 	if w.byRatio() || z.stable == z.all && sc.stable.Annotations[AnnotationReplicas] == "" {
-		n = replicas(sc.stable) // people's, or an autoscaler's
+		z.stable = replicas(sc.stable) // people's, or an autoscaler's
+		z.all = z.stable
 	}
 	if w.pair() {
-		return w.applyPairStable(ctx, t, sc, n, z.all)
+		return w.applyPairStable(ctx, t, z)
 	}
 	good, err := w.good(ctx)
 	if err != nil {
@@ -47,7 +47,7 @@ func (w *Workload) applyStable(ctx context.Context, t workload.Target, sc scene,
 	if good == nil {
 		good = goodOf(&sc.stable.Spec)
 	}
-	return w.writeStable(ctx, t, sc, good, n, z.all)
+	return w.writeStable(ctx, t, sc, good, z)
 }
 
 // promote makes the template that the candidate serves with the good one. It
@@ -139,9 +139,10 @@ func (w *Workload) good(ctx context.Context) (*appsv1.DeploymentSpec, error) {
 	return &s, nil
 }
 
-// writeStable applies the good specification at n replicas, if that is not what
+// writeStable applies the good specification at stable's size, if that is not what
 // is there.
-func (w *Workload) writeStable(ctx context.Context, t workload.Target, sc scene, good *appsv1.DeploymentSpec, n, all int32) error {
+func (w *Workload) writeStable(ctx context.Context, t workload.Target, sc scene, good *appsv1.DeploymentSpec, z sizes) error {
+	n := z.stable
 	want := &appsv1.Deployment{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.r.Namespace, Name: w.spec().StableName, Labels: w.stableLabels()},
@@ -156,8 +157,8 @@ func (w *Workload) writeStable(ctx context.Context, t workload.Target, sc scene,
 			RollingUpdate: &appsv1.RollingUpdateDeployment{MaxSurge: new(intstr.FromInt32(0)), MaxUnavailable: new(intstr.FromInt32(1))},
 		}
 	}
-	if n != all {
-		annotate(want, AnnotationReplicas, strconv.Itoa(int(all)))
+	if n != z.all {
+		annotate(want, AnnotationReplicas, strconv.Itoa(int(z.all)))
 	}
 	if sc.stable != nil {
 		if err := w.r.MayWrite(sc.stable, t.Sequence); err != nil {

@@ -116,8 +116,8 @@ func (w *Workload) Apply(ctx context.Context, t workload.Target, s rollout.Scale
 	if err != nil {
 		return err
 	}
-	if !w.ours(sc) || sc.candidate == nil {
-		return fmt.Errorf("scale %s: it is not prepared: %s or %s is missing", w.spec().Name, w.spec().Name, w.spec().StableName)
+	if !w.ours(sc) {
+		return fmt.Errorf("scale %s: it is not prepared: Deployment %s is missing", w.spec().Name, w.spec().StableName)
 	}
 	promoted := ""
 	if s.Promoted && !w.keepsTraffic() {
@@ -127,6 +127,9 @@ func (w *Workload) Apply(ctx context.Context, t workload.Target, s rollout.Scale
 		return fmt.Errorf("remember which revision is being promoted: %w", err)
 	}
 	sizes := w.sizes(s, full(sc.stable))
+	if sc.candidate == nil {
+		return w.applyStable(ctx, t, sc, rollout.Scale{Stable: true}, w.sizes(rollout.Scale{Stable: true}, sizes.all))
+	}
 	// Where pods make room for others, those that go go first.
 	if s.Canary && *sc.candidate.Spec.Replicas < sizes.canary {
 		if err := w.applyStable(ctx, t, sc, s, sizes); err != nil {
@@ -146,12 +149,13 @@ func (w *Workload) Revisions(ctx context.Context, _ workload.Target) (stable, ca
 	switch {
 	case err != nil:
 		return stable, canary, err
-	case sc.candidate == nil:
-		return stable, canary, fmt.Errorf("Deployment %s does not exist: create it, or delete the rollout", w.spec().Name)
 	case sc.stable == nil:
 		return stable, canary, fmt.Errorf("Deployment %s does not exist: it is made when %s is available", w.spec().StableName, w.spec().Name)
 	}
 	stable = w.stableRevision(sc)
+	if sc.candidate == nil {
+		return stable, stable, nil // deleted: there is no candidate
+	}
 	canary, err = w.candidateRevision(ctx, sc, stable)
 	if canary.Version == stable.Version && canary.Hash != stable.Hash {
 		canary.Version += "-" + canary.Hash[:7]
