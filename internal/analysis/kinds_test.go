@@ -97,6 +97,26 @@ func TestQuantilesAreNamedFromHistory(t *testing.T) {
 	}
 }
 
+// TestSlowBeginningsAreForgotten: what stable did while it was cold is not what a
+// canary may be slower than.
+func TestSlowBeginningsAreForgotten(t *testing.T) {
+	cfg := judged(Metric{Kind: Latency, Slower: []Slower{{Quantile: .5, Share: .1}}})
+	edges := schema(3, .01, 2)
+	cold, warm := lognormal(edges, .5, .202, 1, 0), lognormal(edges, .05, .202, 1, 0)
+	r := rng(1)
+	var st State
+	for i := range int64(6) {
+		draw := warm
+		if i == 0 {
+			draw = cold
+		}
+		st, _ = feed(cfg, st, at(i, Measure{Edges: edges, Stable: draw(r, 100), Canary: draw(r, 0)}))
+	}
+	if p50 := st.Metrics[0].Latency.Slower[0].Named; p50 < .04 || p50 > .07 {
+		t.Errorf("before the first canary request p50 is named %v, want about 0.05", p50)
+	}
+}
+
 func TestLatencyBeyondTheLastEdgeSaysSo(t *testing.T) {
 	cfg := judged(Metric{Kind: Latency, Slower: []Slower{{Quantile: .5, Share: .1}}})
 	slow := Counts{Counts: []int64{0, 1, 999}}

@@ -83,13 +83,16 @@ func (l *latencyState) learn(m Metric, x Measure, decay float64) {
 	l.name(m)
 }
 
-// name fixes each quantile's reference as soon as stable's history shows it.
+// name says what each quantile's reference is as soon as stable's history shows
+// it, and again until the first canary counts are compared: servers are slow just
+// after they started, and a margin must not rest on that.
 func (l *latencyState) name(m Metric) {
 	h := histogram{l.Edges, l.Stable}
 	n := h.total()
+	compared := histogram{l.Edges, l.Canary}.total() > 0
 	for i := range l.Slower {
 		q := m.Slower[i].Quantile
-		if l.Slower[i].Named > 0 || n*min(q, 1-q) < tailToName {
+		if l.Slower[i].Named > 0 && compared || n*min(q, 1-q) < tailToName {
 			continue
 		}
 		if value, ok := h.quantile(q); ok {

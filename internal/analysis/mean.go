@@ -141,7 +141,7 @@ func (s *meanState) summary(m Metric, v view) summary {
 	stable, canary := seen.Stable.Share(), seen.Canary.Share()
 	out := summary{stable: stable, canary: canary, speed: -1, effect: Effect{Estimate: canary - stable, Unit: "value"}}
 	s.Range.put(&out.effect, -1, 1, m.Upper-m.Lower)
-	out.phrase = "canary mean " + number(canary) + " against " + number(stable)
+	out.phrase = "canary mean of " + m.Name + " " + number(canary) + " against " + number(stable)
 	s.evidence(m, v, &out)
 	return out
 }

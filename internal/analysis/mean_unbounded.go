@@ -115,7 +115,7 @@ func (s *unboundedState) summary(m Metric, v view) summary {
 		stable:    stable,
 		canary:    canary,
 		effect:    Effect{Estimate: canary - stable, Unit: "value", Margin: last.At(stable) - stable},
-		phrase:    "canary mean " + number(canary) + " against " + number(stable),
+		phrase:    "canary mean of " + m.Name + " " + number(canary) + " against " + number(stable),
 		tolerated: bound{words[0], tolerated.At(stable), number},
 		margin:    bound{words[1], margin.At(stable), number},
 	}

@@ -86,7 +86,7 @@ func TestCulpritIsNamed(t *testing.T) {
 	if v.Metrics[0].Decision == Fail || v.Metrics[1].Decision != Fail {
 		t.Errorf("decisions %s and %s", v.Metrics[0].Decision, v.Metrics[1].Decision)
 	}
-	if !strings.HasPrefix(v.Reason, "canary mean 0.5 against 0.7, tolerated down to 0.69, after ") {
+	if !strings.HasPrefix(v.Reason, "canary mean of confidence 0.5 against 0.7, tolerated down to 0.69, after ") {
 		t.Errorf("reason %q", v.Reason)
 	}
 }
