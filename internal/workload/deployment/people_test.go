@@ -207,3 +207,35 @@ func TestScaleDownDelay(t *testing.T) {
 		t.Errorf("requests on their way had %s, want the delay of 30s", took)
 	}
 }
+
+// With the replicas router the numbers of pods are that router's.
+func TestReplicasRouterHasTheNumbers(t *testing.T) {
+	w := bootstrapped(t, 4, func(s *v1alpha1.Spec) { s.Routing.Replicas = &v1alpha1.Replicas{} })
+	w.image("churn:v2")
+	w.atStep(0)
+	w.broken = true // no router is there to split by the numbers
+	w.edit("churn-stable", func(d *appsv1.Deployment) {
+		annotate(d, AnnotationReplicas, "4")
+		d.Spec.Replicas = new(int32(1))
+	})
+	w.edit("churn", func(d *appsv1.Deployment) {
+		annotate(d, AnnotationWrote, "3")
+		d.Spec.Replicas = new(int32(3))
+	})
+	for range 4 {
+		w.must(w.tick())
+	}
+	w.wantImages("churn-stable", 1, "churn:v1")
+	w.wantImages("churn-canary", 3, "churn:v2")
+	if n := full(w.get("churn-stable")); n != 4 {
+		t.Errorf("stable's number when it serves everything is forgotten: %d", n)
+	}
+	if c := w.condition(v1alpha1.ConditionReplicasContested); c.True {
+		t.Errorf("the router is taken for a stranger: %+v", c)
+	}
+	if c := w.condition(v1alpha1.ConditionDirectTraffic); c.True {
+		t.Errorf("the user's Service is how it is split: %+v", c)
+	}
+	w.verdict = "Fail"
+	w.until("the candidate's end", func() bool { return *w.get("churn").Spec.Replicas == 0 })
+}

@@ -34,8 +34,7 @@ func (w *Workload) applyStable(ctx context.Context, t workload.Target, sc scene,
 		}
 	}
 	if w.byRatio() || z.stable == z.all && sc.stable.Annotations[AnnotationReplicas] == "" {
-		z.stable = replicas(sc.stable) // people's, or an autoscaler's
-		z.all = z.stable
+		z.stable, z.all = replicas(sc.stable), full(sc.stable) // people's, an autoscaler's, or the router's
 	}
 	if w.pair() {
 		return w.applyPairStable(ctx, t, z)
