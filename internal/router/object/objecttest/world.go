@@ -44,7 +44,8 @@ type World struct {
 	// BeforeWrite, if set, sees each write (apply, update, delete; not dry runs)
 	// and may refuse it, or change the cluster first.
 	BeforeWrite func(kind, name string) error
-	// AfterApply, if set, is the data plane: it is told what was applied.
+	// AfterApply, if set, is the data plane: it is told what was applied or
+	// patched.
 	AfterApply func(ctx context.Context, kind schema.GroupVersionKind, name string) error
 	// Default, if set, changes what is applied, dry runs too, as the defaults of
 	// a definition and admission webhooks do.
@@ -75,7 +76,7 @@ func New(t *testing.T, spec v1alpha1.Spec, objects ...string) *World {
 	for _, arm := range []string{"-stable", "-canary"} {
 		b = b.WithObjects(&corev1.Service{
 			ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: Name + arm},
-			Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "metrics", Port: 9090}, {Name: "http", Port: 80}, {Name: "grpc", Port: 81}}},
+			Spec:       corev1.ServiceSpec{Selector: map[string]string{"arm": arm[1:]}, Ports: []corev1.ServicePort{{Name: "metrics", Port: 9090}, {Name: "http", Port: 80}, {Name: "grpc", Port: 81}}},
 		})
 	}
 	w.Plain = b.Build()
@@ -127,6 +128,19 @@ func (w *World) hooks() interceptor.Funcs {
 				return err
 			}
 			return c.Update(ctx, obj, opts...)
+		},
+		Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
+			kind, err := c.GroupVersionKindFor(obj)
+			if err != nil {
+				return err
+			}
+			if err := w.wrote("patch", kind.Kind, obj.GetName()); err != nil {
+				return err
+			}
+			if err := c.Patch(ctx, obj, patch, opts...); err != nil || w.AfterApply == nil {
+				return err
+			}
+			return w.AfterApply(ctx, kind, obj.GetName())
 		},
 		Delete: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.DeleteOption) error {
 			if err := w.wrote("delete", obj.GetObjectKind().GroupVersionKind().Kind, obj.GetName()); err != nil {
