@@ -19,8 +19,8 @@ import (
 
 // The kinds of route.
 var (
-	HTTPRoute = gatewayv1.SchemeGroupVersion.WithKind("HTTPRoute")
-	GRPCRoute = gatewayv1.SchemeGroupVersion.WithKind("GRPCRoute")
+	HTTPRoute = gatewayv1.GroupVersion.WithKind("HTTPRoute")
+	GRPCRoute = gatewayv1.GroupVersion.WithKind("GRPCRoute")
 )
 
 // Router splits traffic by one route.

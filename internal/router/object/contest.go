@@ -88,7 +88,7 @@ func writer(obj metav1.Object, owned func(fields map[string]any) bool) string {
 	var last time.Time
 	for _, f := range obj.GetManagedFields() {
 		var fields map[string]any
-		if f.Manager == cluster.FieldManager || f.FieldsV1 == nil || json.Unmarshal(f.FieldsV1.Raw, &fields) != nil || !owned(fields) {
+		if f.Manager == cluster.FieldManager || f.FieldsV1 == nil || json.Unmarshal(f.FieldsV1.GetRawBytes(), &fields) != nil || !owned(fields) {
 			continue
 		}
 		var at time.Time
