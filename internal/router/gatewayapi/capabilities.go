@@ -121,8 +121,8 @@ func (r *Router) remembered(ctx context.Context, key client.ObjectKey) ([]gatewa
 // the cache does not hold.
 func (r *Router) features(ctx context.Context, key client.ObjectKey) ([]gatewayv1.SupportedFeature, error) {
 	gateway, class := &unstructured.Unstructured{}, &unstructured.Unstructured{}
-	gateway.SetGroupVersionKind(gatewayv1.GroupVersion.WithKind("Gateway"))
-	class.SetGroupVersionKind(gatewayv1.GroupVersion.WithKind("GatewayClass"))
+	gateway.SetGroupVersionKind(version.WithKind("Gateway"))
+	class.SetGroupVersionKind(version.WithKind("GatewayClass"))
 	if err := r.rollout.Reader.Get(ctx, key, gateway); apierrors.IsNotFound(err) {
 		return nil, fmt.Errorf("gateway %s does not exist: create it, or correct routing.gatewayAPI.gateways", key)
 	} else if err != nil {

@@ -341,7 +341,7 @@ func TestObjectsAreOfTheAPI(t *testing.T) {
 	}{"HTTPRoute": {ownHTTP(), &gatewayv1.HTTPRoute{}}, "GRPCRoute": {ownGRPC(), &gatewayv1.GRPCRoute{}}} {
 		w := world(t, c.spec, class)
 		apply(t, gatewayapi.New(w.Rollout), forced)
-		u := w.Get(t, gatewayv1.GroupVersion.WithKind(name), "churn")
+		u := w.Get(t, gatewayapi.HTTPRoute.GroupVersion().WithKind(name), "churn")
 		text, err := json.Marshal(u.Object)
 		if err != nil {
 			t.Fatal(err)

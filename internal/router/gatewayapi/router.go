@@ -17,10 +17,12 @@ import (
 	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
+var version = schema.GroupVersion{Group: gatewayv1.GroupName, Version: "v1"}
+
 // The kinds of route.
 var (
-	HTTPRoute = gatewayv1.GroupVersion.WithKind("HTTPRoute")
-	GRPCRoute = gatewayv1.GroupVersion.WithKind("GRPCRoute")
+	HTTPRoute = version.WithKind("HTTPRoute")
+	GRPCRoute = version.WithKind("GRPCRoute")
 )
 
 // Router splits traffic by one route.
