@@ -242,18 +242,18 @@ func marginFigures() (out []figure) {
 func latencyFigures() []figure {
 	block := 15 * time.Second
 	at := func(t tolerance, stop analysis.Decision) judge { return judging(latencyMetric(t), block, stop) }
-	soon := func(d slowdown, minutes float64, open bool) figure {
+	soon := func(d slowdown, minutes float64) figure {
 		return figure{name: "rollback: " + d.name(), kind: median, limit: minutes, workload: slowing(d),
-			judge: at(strict, analysis.Fail), runs: 300, reduced: 25, open: open}
+			judge: at(strict, analysis.Fail), runs: 300, reduced: 25, open: true}
 	}
 	return []figure{
 		{name: "false rollback: latency, equal", limit: .01, workload: slowing(slowdown{1, 0}),
 			judge: at(strict, analysis.Fail), runs: 500, reduced: 25},
-		soon(slowdown{1.05, 0}, 10.8, false),
-		soon(slowdown{1.1, 0}, 2.5, true),
-		soon(slowdown{1.25, 0}, .5, true),
-		soon(slowdown{1, .01}, 2.75, true),
-		soon(slowdown{1, .03}, .75, true),
+		soon(slowdown{1.05, 0}, 10.8),
+		soon(slowdown{1.1, 0}, 2.5),
+		soon(slowdown{1.25, 0}, .5),
+		soon(slowdown{1, .01}, 2.75),
+		soon(slowdown{1, .03}, .75),
 		{name: "promotion: latency, equal", kind: median, limit: 14, workload: slowing(slowdown{1, 0}),
 			judge: at(tolerant, analysis.Pass), runs: 300, reduced: 25},
 		{name: "wrong promotion at the margin of latency", limit: .05, workload: slowing(slowdown{1.1, 0}),

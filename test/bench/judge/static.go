@@ -36,8 +36,9 @@ const (
 
 // tune sets a static rule as well as it can be set by someone who knows what is to
 // come: for each number of checks the lowest limit that takes back at most 1% of
-// healthy rollouts, then the number that catches the regression soonest. Nobody
-// who rolls out a new version knows either.
+// healthy rollouts, then the number that catches the regression soonest. The choice
+// favours limits that chance has made low, so that of other healthy rollouts it
+// takes back somewhat more. Nobody who rolls out a new version knows either.
 func tune(w workload, seed uint64) static {
 	healthy, worse := w.twins()
 	worst := make([][]float64, 0, oracleRuns) // minutes of a run, the worst first
