@@ -214,21 +214,31 @@ func TestUnboundedMeans(t *testing.T) {
 	}
 }
 
-// TestFamiliesKeepTheirState: what the kinds remember survives JSON, and a mirror
-// or a weight change in the middle does not confuse them.
-func TestFamiliesKeepTheirState(t *testing.T) {
-	cfg := Config{
-		FalseRollback: .01, FalsePromotion: .05, MaxDuration: time.Hour, Dispersion: true,
+// families is a rollout judged by the kinds that tenMetrics leaves out.
+func families() Config {
+	return Config{
+		FalseRollback: .01, FalsePromotion: .05, MaxDuration: time.Hour, Dispersion: true, SRM: .001, Sticky: true,
 		Metrics: []Metric{
 			{Name: "pairedErrors", Kind: PairedErrors, MaxIncrease: .01, Tolerate: .5},
 			{Name: "pairedLatency", Kind: PairedLatency, Max: .1, Tolerate: .5},
 			{Name: "share", Kind: ErrorShare, MaxRatio: 1.5, Tolerate: .5},
 			{Name: "memory", Kind: Gauge, MaxRatio: 1.1, Tolerate: .5},
 			{Name: "revenue", Kind: Mean, Unbounded: true, BurnIn: 200, MaxDecrease: 5, Tolerate: .5},
+			{Name: "strict", Kind: Drift, Max: .05, Tolerate: 0},
+			{Name: "labels", Kind: Outcome, MaxIncrease: .02, Tolerate: .5},
+			{Name: "native", Kind: Latency, Slower: []Slower{{Quantile: .5, Share: .1}}, Tolerate: .5},
+			{Name: "users", Kind: ErrorRate, MaxIncrease: .005, Tolerate: .5},
 		},
 	}
+}
+
+// TestFamiliesKeepTheirState: what the kinds remember survives JSON, and a mirror
+// or a weight change in the middle does not confuse them.
+func TestFamiliesKeepTheirState(t *testing.T) {
+	cfg := families()
 	r := rng(3)
 	level := levels(20, 20)()
+	people := populate(r, 500, 20, true)
 	var kept, stored State
 	for i := range int64(30) {
 		x := at(i, Measure{})
@@ -239,6 +249,10 @@ func TestFamiliesKeepTheirState(t *testing.T) {
 			"share":         failuresOnly(20, 1)(r),
 			"memory":        level(r),
 			"revenue":       {Stable: heavy(100, .5)(r, 95), Canary: heavy(100, .5)(r, 20)},
+			"strict":        {Bins: []string{"a", "b"}, Stable: choosing(.6, .4)(r, 95), Canary: choosing(.6, .4)(r, 5)},
+			"labels":        {Bins: []string{"no", "yes"}, Stable: asGood.arm(r, 0, 95), Canary: asGood.arm(r, 1, 20)},
+			"native":        {Stable: native(4, .05, .6)(r, 95), Canary: native(4, .05, .6)(r, 20)},
+			"users":         people.block(r, 1500, .05, 1),
 		}
 		kept, _ = Step(cfg, kept, x)
 		before := asJSON(t, stored)

@@ -351,6 +351,38 @@ func TestFailIsFinal(t *testing.T) {
 	}
 }
 
+// fuzzed shapes arbitrary counts as a kind has them.
+func (c Config) fuzzed(metric Metric, m Measure) Measure {
+	m.CanaryOnlyBad, m.StableOnlyBad = m.Canary.K, m.Stable.K
+	group := func(a *Counts) {
+		a.Groups = make([]Group, 12)
+		for i := range a.Groups {
+			a.Groups[i] = Group{N: a.N / 12, K: a.K / 12}
+		}
+	}
+	switch {
+	case metric.Name == "native":
+		m.Stable = Counts{Native: &Native{Schema: 2, Offset: -20, Counts: []int64{m.Stable.K, m.Stable.N}}}
+		m.Canary = Counts{Native: &Native{Schema: 5, Zero: m.Canary.K, Offset: -90, Counts: []int64{m.Canary.N}}}
+	case metric.Kind == Drift || metric.Kind == Outcome:
+		m.Bins = []string{"a", "b"}
+		for _, a := range []*Counts{&m.Stable, &m.Canary} {
+			a.Counts = []int64{a.N, a.K}
+			if metric.Kind == Outcome {
+				a.Labelled, a.Wrong = []int64{a.K, a.K / 2}, []int64{a.K / 3}
+			}
+		}
+	case metric.Kind == PairedLatency:
+		m.Edges = []float64{.5, 1, 1.1, 2}
+		m.Canary.Counts = []int64{m.Stable.N, m.Stable.K, m.Canary.N, m.Canary.K, 1}
+	case metric.Name == "users":
+		group(&m.Stable)
+		group(&m.Canary)
+		m.Halves = []Group{{m.Stable.N / 2, m.Stable.K / 2}, {m.Stable.N / 2, m.Stable.K / 3}}
+	}
+	return m
+}
+
 // FuzzStepIsFinite: whatever is counted, up to 2^53, state and verdict are
 // finite numbers.
 func FuzzStepIsFinite(f *testing.F) {
@@ -376,18 +408,23 @@ func FuzzStepIsFinite(f *testing.F) {
 			}
 			x.Metrics[metric.Name] = one
 		}
-		x.Assigned = []Assignment{{Weight: .05, Stable: nB, Canary: nC}}
-		var st State
-		var v Verdict
-		for i := range int64(12) {
-			x.Block, x.Start = i+1, epoch.Add(time.Duration(i)*time.Minute)
-			x.End = x.Start.Add(time.Minute)
-			st, v = Step(tenMetrics(), st, x)
+		for _, metric := range families().Metrics {
+			x.Metrics[metric.Name] = families().fuzzed(metric, m)
 		}
-		asJSON(t, st)
-		for _, m := range v.Metrics {
-			if math.IsNaN(m.LogRollback) || math.IsNaN(m.LogPromotion) {
-				t.Fatalf("%+v", m)
+		x.Assigned = []Assignment{{Weight: .05, Stable: nB, Canary: nC}}
+		for _, cfg := range []Config{tenMetrics(), families()} {
+			var st State
+			var v Verdict
+			for i := range int64(12) {
+				x.Block, x.Start = i+1, epoch.Add(time.Duration(i)*time.Minute)
+				x.End = x.Start.Add(time.Minute)
+				st, v = Step(cfg, st, x)
+			}
+			asJSON(t, st)
+			for _, m := range v.Metrics {
+				if math.IsNaN(m.LogRollback) || math.IsNaN(m.LogPromotion) {
+					t.Fatalf("%+v", m)
+				}
 			}
 		}
 	})
