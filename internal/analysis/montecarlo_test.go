@@ -275,15 +275,16 @@ func TestDriftFigures(t *testing.T) {
 	allWithin(t, "equal passes", hits, n, median, 20, .35)
 }
 
-// TestMeanFigures compares with the published 6.5 minutes for a decline of 0.12
-// standard deviations.
+// TestMeanFigures: a decline of 0.12 standard deviations takes 3.75 minutes where
+// every value is used, 6.5 by sums with a fixed bound, and less with one that grows
+// with the stake.
 func TestMeanFigures(t *testing.T) {
 	m := Metric{Kind: Mean, Upper: 1, MaxDecrease: .02}
 	n := scaled(30)
 	hits, _, _ := fivePercent.arms(scoring(.6, .15), scoring(.6, .15)).tally(judged(m), n, hour, Fail)
 	atMost(t, "healthy", hits, n, .01)
 	hits, median, _ := fivePercent.arms(scoring(.6, .15), scoring(.582, .15)).tally(judged(m), n, hour, Fail)
-	allWithin(t, "0.12 standard deviations less", hits, n, median, 24, .3)
+	allWithin(t, "0.12 standard deviations less", hits, n, median, 19, .3)
 	m.Tolerate = 1
 	hits, _, _ = fivePercent.arms(scoring(.6, .15), scoring(.58, .15)).tally(judged(m), n, hour, Pass)
 	atMost(t, "passes at the margin", hits, n, .05)

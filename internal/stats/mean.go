@@ -2,11 +2,7 @@ package stats
 
 import "math"
 
-// curvature is the smallest c with ln(1+z) ≥ z − c·z² for all |z| ≤ ½; it is
-// attained at z = −½: (ln 2 − ½)/¼.
-const curvature = 0.773
-
-// stepLimit is the largest |z| a single value may contribute.
+// stepLimit is the largest part of its stake that a single value may take.
 const stepLimit = .5
 
 // Moments are n values in [0,1] as their count, sum and sum of squares.
@@ -74,9 +70,10 @@ func Leaps() Grid {
 //
 // The exact product Π_C(1+(λ/n_C)(x−q_C))·Π_B(1−(ρλ/n_B)(y−q_B)) with
 // q_C = ρq_B+δ has expectation at most exp(λ(μ_C−ρμ_B−δ)). It needs every value,
-// so each factor 1+z is replaced by its lower bound exp(z − c·z²), |z| ≤ ½, for
-// which count, sum and sum of squares suffice. λ is the optimum of that bound for
-// an effect of d, cut so that |z| ≤ ½ holds for every value the bounds allow.
+// so each factor 1+z is replaced by its lower bound exp(z − c·z²), for which
+// count, sum and sum of squares suffice. c grows from ½ to 0.773 with the part of
+// the stake that a single value may take, up to half of it. λ is the optimum of
+// that bound for an effect of d.
 type MeanBet struct {
 	Null  Null
 	Side  Side
@@ -106,18 +103,23 @@ func (b MeanBet) Factors(dst []float64, stable, canary, past Moments) {
 		if len(b.Leaps) > 0 {
 			d = b.Leaps[i] * sd
 		}
-		l := b.stake(d, sd, Rates{qB, qC}, stable.N, canary.N)
-		dst[i] = l*sign*drift - curvature*l*l*square
+		// The worst a single value can do to a stake of 1.
+		worst := math.Max(
+			math.Max(math.Abs(qC), math.Abs(1-qC))/canary.N,
+			b.Null.Ratio*math.Max(qB, 1-qB)/stable.N)
+		l, c := stake(d, sd*sd*(1/canary.N+b.Null.Ratio*b.Null.Ratio/stable.N), worst)
+		dst[i] = l*sign*drift - c*l*l*square
 	}
 }
 
-// stake is λ for an effect of d.
-func (b MeanBet) stake(d, sd float64, q Rates, nStable, nCanary float64) float64 {
-	rho := b.Null.Ratio
-	noise := sd * sd * (1/nCanary + rho*rho/nStable)
-	l := d / (2 * curvature * noise)
-	l = math.Min(l, stepLimit*nCanary/math.Max(math.Abs(q.Canary), math.Abs(1-q.Canary)))
-	return math.Min(l, stepLimit*nStable/(rho*math.Max(q.Stable, 1-q.Stable)))
+// stake returns λ for an effect of d and a variance of noise, where a value may
+// take at most worst of a stake of 1, and the c that holds for it.
+func stake(d, noise, worst float64) (l, c float64) {
+	l = math.Min(d/noise, stepLimit/worst)
+	for range 3 {
+		l = math.Min(d/(2*bend(l*worst)*noise), stepLimit/worst)
+	}
+	return l, bend(l * worst)
 }
 
 // Growth returns the expected logarithm of the best alternative's factor for a

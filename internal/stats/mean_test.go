@@ -7,10 +7,15 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestCurvatureBoundsTheLogarithm(t *testing.T) {
-	for z := -.5; z <= .5; z += 1e-4 {
-		if math.Log1p(z) < z-curvature*z*z-1e-15 {
-			t.Fatalf("ln(1+%v) is below z − c·z²", z)
+// TestStakeIsTheOptimum: no other stake grows faster by the same bound.
+func TestStakeIsTheOptimum(t *testing.T) {
+	for _, d := range []float64{.001, .01, .1} {
+		l, c := stake(d, .02, .05)
+		best := l*d - c*l*l*.02
+		for _, f := range []float64{.5, .9, 1.1, 2} {
+			if m := f * l; m*.05 <= stepLimit && m*d-bend(m*.05)*m*m*.02 > best*1.03 {
+				t.Errorf("effect %v: stake %v grows by %v, %v by more", d, l, best, m)
+			}
 		}
 	}
 }
