@@ -4,7 +4,8 @@
 // metrics becomes one decision: Step(config, state, sample) returns the next
 // state and the verdict. Each kind of metric has its own part of the state:
 // shares of requests (failures, wrong predictions), latency by exceedances of
-// fixed edges, drift of answers by events, bounded means, and mirrored pairs.
+// fixed edges, drift of answers by events, means, levels of the arms themselves,
+// and mirrored pairs.
 //
 // Two kinds of evidence are kept for each metric. Evidence for a rollback, that
 // the canary is worse than tolerated, is one process over the whole rollout,
@@ -19,9 +20,12 @@
 //     the other arm, and are dropped if the traffic share changes meanwhile;
 //   - blocks of the canary's warm-up are history of stable, never evidence;
 //   - Fail is final. A metric that has passed at a step stays so at that step,
-//     unless its evidence turns round entirely. Invalid lasts for one block where
-//     counts cannot be used, and for good where traffic was not split as
-//     configured, since such counts remain in the evidence;
+//     unless its evidence turns round entirely. Invalid lasts for as long as
+//     counts cannot be used or an arm is silent, and for good where the comparison
+//     itself was found wanting (traffic not split as configured, labels that
+//     depend on the version, halves of stable that differ), since such counts
+//     remain in the evidence;
+//   - while stable itself is out of order nothing passes;
 //   - state is plain finite data of constant size, survives JSON bit for bit, and
 //     a newer version goes on from an older one's.
 //

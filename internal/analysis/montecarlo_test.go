@@ -4,6 +4,8 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"github.com/haldane-dev/haldane/internal/stats"
 )
 
 // judged returns a rollout judged by one metric at α = 1%, β = 5%.
@@ -47,7 +49,8 @@ func scaled(n int) int {
 func atMost(t *testing.T, what string, hits, n int, p float64) {
 	t.Helper()
 	limit := float64(n)*p + 4*math.Sqrt(float64(n)*p*(1-p)) + 1
-	t.Logf("%s: %d of %d", what, hits, n)
+	w := stats.Wilson(stats.Count{N: float64(n), K: float64(hits)}, stats.Z95)
+	t.Logf("%s: %d of %d, %.2f%% to %.2f%%", what, hits, n, 100*w.Low, 100*w.High)
 	if float64(hits) > limit {
 		t.Errorf("%s: %d of %d, more than a probability of %v explains", what, hits, n, p)
 	}

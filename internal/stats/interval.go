@@ -11,7 +11,8 @@ type Interval struct {
 }
 
 // Wilson returns the score interval of a share (Wilson 1927) at z standard
-// errors. It is valid at one look only: for display, never for decisions.
+// errors. It is valid at one look only: for what was counted once, such as the
+// runs of a simulation, and never for a rollout that is watched.
 func Wilson(c Count, z float64) Interval {
 	if c.N <= 0 {
 		return Interval{0, 1}
@@ -21,29 +22,6 @@ func Wilson(c Count, z float64) Interval {
 	mid := (p + zz/2) / (1 + zz)
 	half := z / (1 + zz) * math.Sqrt(p*(1-p)/c.N+zz/(4*c.N))
 	return Interval{math.Max(0, mid-half), math.Min(1, mid+half)}
-}
-
-// Difference returns the interval of canary's share minus stable's by Newcombe's
-// hybrid of two Wilson intervals (1998, method 10). Valid at one look only.
-func Difference(b Block, z float64) Interval {
-	pC, pB := b.Canary.Share(), b.Stable.Share()
-	c, s := Wilson(b.Canary, z), Wilson(b.Stable, z)
-	d := pC - pB
-	return Interval{
-		Low:  d - math.Hypot(pC-c.Low, s.High-pB),
-		High: d + math.Hypot(c.High-pC, pB-s.Low),
-	}
-}
-
-// MeanDifference returns the normal interval of the difference of two means.
-// Valid at one look only, and roughly so for small counts.
-func MeanDifference(stable, canary Moments, z float64) Interval {
-	if stable.N <= 0 || canary.N <= 0 {
-		return Interval{-1, 1}
-	}
-	d := canary.Mean() - stable.Mean()
-	half := z * math.Sqrt(stable.Variance()/stable.N+canary.Variance()/canary.N)
-	return Interval{d - half, d + half}
 }
 
 // Standard accumulates both arms' rates with the weight n_B·n_C/(n_B+n_C) per

@@ -18,24 +18,9 @@ func TestWilsonGolden(t *testing.T) {
 	}
 }
 
-// TestDifferenceGolden uses table II of Newcombe (1998, Statistics in Medicine
-// 17:873), method 10.
-func TestDifferenceGolden(t *testing.T) {
-	for _, c := range []struct{ a, m, b, n, low, high float64 }{
-		{56, 70, 48, 80, .0524, .3339}, {9, 10, 3, 10, .1705, .8090}, {10, 10, 0, 10, .6075, 1},
-	} {
-		got := Difference(Block{Canary: Count{c.m, c.a}, Stable: Count{c.n, c.b}}, Z95)
-		near(t, "low", got.Low, c.low, 6e-5)
-		near(t, "high", got.High, c.high, 6e-5)
-	}
-}
-
 func TestIntervalsOfNothing(t *testing.T) {
 	if got := Wilson(Count{}, Z95); got != (Interval{0, 1}) {
 		t.Errorf("Wilson of nothing = %v", got)
-	}
-	if got := MeanDifference(Moments{}, Moments{}, Z95); got != (Interval{-1, 1}) {
-		t.Errorf("mean difference of nothing = %v", got)
 	}
 }
 
