@@ -13,6 +13,7 @@ import (
 	"github.com/haldane-dev/haldane/internal/metric"
 	"github.com/haldane-dev/haldane/internal/router"
 	"github.com/haldane-dev/haldane/internal/router/gatewayapi"
+	"github.com/haldane-dev/haldane/internal/router/nginx"
 	"github.com/haldane-dev/haldane/internal/workload/deployment"
 )
 
@@ -30,6 +31,11 @@ func clusterRouters() []clusterRouter {
 			name: "gatewayAPI", asked: func(r *v1alpha1.Routing) bool { return r.GatewayAPI != nil },
 			make:  func(r cluster.Rollout) (router.Router, error) { return gatewayapi.New(r), nil },
 			kinds: []schema.GroupVersionKind{gatewayapi.HTTPRoute, gatewayapi.GRPCRoute},
+		},
+		{
+			name: "nginx", asked: func(r *v1alpha1.Routing) bool { return r.Nginx != nil },
+			make:  func(r cluster.Rollout) (router.Router, error) { return nginx.New(r), nil },
+			kinds: []schema.GroupVersionKind{nginx.Ingress},
 		},
 	}
 }

@@ -57,6 +57,7 @@ type Engine struct {
 	due       time.Time // when the open block is to be closed
 	asked     *asking   // the closed block whose counts are on their way
 	unask     func()    // gives such a question up; nil before the first
+	blindFrom time.Time // since when the source has given nothing; zero if it has
 	anew      bool      // the next block begins without the cursor of the one before
 	delivered map[string]bool
 	applied   *rollout.Desired // what the ports took last, nil if that is not known

@@ -130,7 +130,7 @@ func (e *Engine) gather(ctx context.Context, requests []*request) gathered {
 // counted meanwhile belongs to nobody, so the next block begins anew, without
 // the cursor of the one before.
 func (e *Engine) rest(now time.Time) {
-	e.block, e.asked, e.anew = openBlock{}, nil, true
+	e.block, e.asked, e.anew, e.blindFrom = openBlock{}, nil, true, time.Time{}
 	e.due = now.Add(restInterval)
 }
 

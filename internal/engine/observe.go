@@ -100,8 +100,12 @@ func (e *Engine) collect(ctx context.Context, g *gathered) {
 	e.trouble.of(e.doors.source.what, c.err)
 	if c.err != nil {
 		g.blind = sentence(c.err.Error())
+		if e.blindFrom.IsZero() {
+			e.blindFrom = g.now
+		}
 		return
 	}
+	e.blindFrom = time.Time{}
 	g.sample = &c.sample
 }
 

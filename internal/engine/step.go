@@ -54,6 +54,15 @@ func (e *Engine) Step(ctx context.Context, commands []rollout.Command) (time.Dur
 // its calls. It is shared: nobody writes.
 func (e *Engine) State() rollout.State { return e.state }
 
+// Blind returns for how long the source has given nothing, 0 if it answers, for
+// the shell that calls Step, between its calls.
+func (e *Engine) Blind() time.Duration {
+	if e.blindFrom.IsZero() {
+		return 0
+	}
+	return e.clock.now().Sub(e.blindFrom)
+}
+
 // Close ends the subscriptions, refuses commands from now on and gives up a
 // question to the source that is on its way. Traffic stays as decided. Run does
 // it by itself; it must not run beside Step.

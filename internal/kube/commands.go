@@ -70,22 +70,33 @@ func command(x v1alpha1.RolloutCommand) rollout.Command {
 	return out
 }
 
-// byFile is the command that makes a rollout agree with spec.paused, if it
-// does not. A person's pause and the file's are each enough.
-func byFile(m *v1alpha1.ModelRollout, s rollout.State) []rollout.Command {
-	at := rollout.Command{
-		ID: fmt.Sprintf("%s/paused/%d/%d", m.UID, m.Generation, s.PhaseBegan.UnixNano()), By: pausedByFile, At: s.LastSeen,
-	}
+// byFile is the commands that make a rollout agree with its file, if it does
+// not. A person's pause and the file's are each enough.
+func byFile(m *v1alpha1.ModelRollout, s rollout.State, blind time.Duration) []rollout.Command {
+	// One of its own for each pause, so that it is obeyed once in each.
+	at := rollout.Command{ID: fmt.Sprintf("%s/%d/%d", m.UID, m.Generation, s.PhaseBegan.UnixNano()), By: pausedByFile, At: s.LastSeen}
 	held := s.Phase == rollout.Paused && s.HeldBy != ""
+	under := s.Phase == rollout.Progressing || s.Phase == rollout.Paused
 	switch {
-	case m.Spec.Paused && (s.Phase == rollout.Progressing || s.Phase == rollout.Paused) && !held && !s.Deadline:
+	case under && gone(m, blind):
+		at.Verb, at.By = rollout.Abort, "analysis.source.prometheus.outage"
+		at.Reason = fmt.Sprintf("the metrics have not been had for %s", blind.Round(time.Second))
+	case m.Spec.Paused && under && !held && !s.Deadline:
 		at.Verb, at.Reason = rollout.Hold, "spec.paused is true"
 	case !m.Spec.Paused && held && s.HeldBy == pausedByFile:
 		at.Verb, at.Reason = rollout.Resume, "spec.paused is no longer true"
 	default:
 		return nil
 	}
+	at.ID += "/" + string(at.Verb)
 	return []rollout.Command{at}
+}
+
+// gone reports whether the metrics have been away for longer than the file
+// bears.
+func gone(m *v1alpha1.ModelRollout, blind time.Duration) bool {
+	p := m.Spec.Analysis.Source.Prometheus
+	return p != nil && p.Outage != nil && p.Outage.Then == "Rollback" && blind > p.Outage.After.Duration
 }
 
 // answer writes what became of the commands. One that is not known to have

@@ -136,8 +136,10 @@ func (c *Controller) drive(ctx context.Context, m *v1alpha1.ModelRollout) (recon
 	switch {
 	case err != nil || told != nil:
 		return reconcile.Result{}, errors.Join(err, told)
+	case refused != nil:
+		return reconcile.Result{RequeueAfter: capabilitiesKept}, nil // the cluster may learn to
 	case t.after == 0:
-		return reconcile.Result{}, nil // refused: an edit comes by itself
+		return reconcile.Result{}, nil // an edit comes by itself
 	}
 	return reconcile.Result{RequeueAfter: t.after}, nil
 }

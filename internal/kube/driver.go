@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -16,8 +17,12 @@ import (
 	"github.com/haldane-dev/haldane/internal/engine"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	"github.com/haldane-dev/haldane/internal/router"
+	"github.com/haldane-dev/haldane/internal/traffic"
 	"github.com/haldane-dev/haldane/internal/workload"
 )
+
+// capabilitiesKept is how long what a data plane can do is believed.
+const capabilitiesKept = 5 * time.Minute
 
 // The notes of the shell itself.
 const (
@@ -37,6 +42,8 @@ type driver struct {
 	active *v1alpha1.Spec // what the adapters are made of; nil before that
 	engine *engine.Engine // nil before the first plan
 	opened bool           // the engine has read its state
+	saved  rollout.State  // what was saved when the driver began
+	asked  time.Time      // when the router last said that it can do what is asked
 	// live is the engine once it has, for readers beside the reconcile.
 	live atomic.Pointer[engine.Engine]
 }
@@ -77,8 +84,7 @@ func (d *driver) turn(ctx context.Context, m *v1alpha1.ModelRollout, bad error, 
 	if err != nil {
 		err = fmt.Errorf("prepare the workloads: %w", err)
 	}
-	begun := d.opened && d.engine.State().Phase != ""
-	if !begun && (err != nil || waiting != "") {
+	if d.state().Phase == "" && (err != nil || waiting != "") {
 		return turned{after: 5 * time.Second, waiting: waiting, conditions: d.guard.conditions()}, none, err
 	}
 	spec, perr := d.plan(ctx, m, bad)
@@ -88,7 +94,7 @@ func (d *driver) turn(ctx context.Context, m *v1alpha1.ModelRollout, bad error, 
 	if oerr := d.open(ctx, spec); oerr != nil {
 		return turned{}, none, errors.Join(err, oerr)
 	}
-	commands = append(commands, byFile(m, d.engine.State())...)
+	commands = append(commands, byFile(m, d.engine.State(), d.engine.Blind())...)
 	after, answers := d.engine.Step(ctx, commands)
 	out := turned{after: after, conditions: d.guard.conditions()}
 	return out, answers[:len(none)], errors.Join(err, d.retire(ctx))
@@ -113,7 +119,7 @@ func (d *driver) plan(ctx context.Context, m *v1alpha1.ModelRollout, bad error) 
 		m = m.DeepCopy()
 		m.Spec = *d.active
 	}
-	if d.engine == nil || d.resting() {
+	if d.resting() {
 		for _, x := range d.guard.conditions() {
 			if x.Blocks && x.True {
 				now.canary = now.stable
@@ -125,7 +131,58 @@ func (d *driver) plan(ctx context.Context, m *v1alpha1.ModelRollout, bad error) 
 		return engine.Spec{}, fmt.Errorf("make the plan: %w", err)
 	}
 	spec.Plan.Name = d.id
-	return spec, nil
+	return spec, d.able(ctx, spec.Plan)
+}
+
+// able refuses a plan that asks more than the data plane can do. It looks while
+// nothing is on its way, every few minutes.
+func (d *driver) able(ctx context.Context, p rollout.Plan) error {
+	if !d.resting() || d.c.cfg.Wall().Sub(d.asked) < capabilitiesKept {
+		return nil
+	}
+	_, r, _ := d.guard.parts()
+	can, err := bounded(ctx, d.c.cfg.Timeout, func(ctx context.Context) (traffic.Capabilities, error) {
+		return r.Capabilities(ctx, d.routerTarget())
+	})
+	if err != nil {
+		return fmt.Errorf("ask the router what it can do: %w", err)
+	}
+	if missing := lacking(can, p); missing != "" {
+		return &refusal{fmt.Errorf("spec.routing: what serves this route cannot %s: choose another router, or leave it out", missing)}
+	}
+	d.asked = d.c.cfg.Wall()
+	return nil
+}
+
+// lacking names what a plan asks for and a data plane cannot do, "" if nothing.
+func lacking(can traffic.Capabilities, p rollout.Plan) string {
+	if !can.Weights {
+		return "split by weight"
+	}
+	for _, s := range p.Steps {
+		if s.Shadow > 0 && !(can.Mirror && can.Pairs) {
+			return "mirror requests and compare the answers"
+		}
+	}
+	if p.Split.Sticky != (traffic.Sticky{}) && !can.Sticky {
+		return "keep users on their arm"
+	}
+	for _, m := range slices.Concat(p.Split.Always, p.Split.Never) {
+		switch {
+		case m.Header != nil && !can.Header:
+			return "match headers"
+		case m.Cookie != nil && !can.Cookie:
+			return "match cookies"
+		case len(m.Country) > 0 && !can.Country:
+			return "match countries"
+		case m.Cohort != "" && !can.Cohort:
+			return "match lists of users"
+		}
+	}
+	if len(p.Split.Always) > 0 && !can.ForcedKept {
+		return "count the requests of always matches apart, which are no evidence"
+	}
+	return ""
 }
 
 // open makes the engine and lets it read its state, or hands it the plan.
@@ -158,9 +215,17 @@ func (d *driver) open(ctx context.Context, spec engine.Spec) error {
 	return nil
 }
 
+// state is the newest known.
+func (d *driver) state() rollout.State {
+	if d.opened {
+		return d.engine.State()
+	}
+	return d.saved
+}
+
 // resting reports whether nothing is on its way, so that an edit can take
 // effect.
-func (d *driver) resting() bool { return resting(d.engine.State()) }
+func (d *driver) resting() bool { return resting(d.state()) }
 
 func resting(s rollout.State) bool {
 	switch s.Phase {
@@ -178,7 +243,7 @@ func (d *driver) equip(ctx context.Context, m *v1alpha1.ModelRollout, bad error)
 	if d.active == nil {
 		return d.firstEquip(ctx, m, bad)
 	}
-	if bad != nil || apiequality.Semantic.DeepEqual(adapted(*d.active), adapted(m.Spec)) || d.engine != nil && !d.resting() {
+	if bad != nil || apiequality.Semantic.DeepEqual(adapted(*d.active), adapted(m.Spec)) || !d.resting() {
 		return nil
 	}
 	notes := d.c.cfg.States.Notes(d.id)
@@ -202,6 +267,7 @@ func (d *driver) firstEquip(ctx context.Context, m *v1alpha1.ModelRollout, bad e
 	if err != nil {
 		return err
 	}
+	d.saved = st
 	spec := &m.Spec
 	if !resting(st) || bad != nil {
 		text, err := d.c.cfg.States.Notes(d.id).Get(ctx, noteSpec)
@@ -244,6 +310,7 @@ func (d *driver) make(ctx context.Context, spec *v1alpha1.Spec) error {
 		address = p.Address
 	}
 	d.guard.set(w, r, s, address)
+	d.asked = time.Time{}
 	d.active = spec.DeepCopy()
 	return nil
 }

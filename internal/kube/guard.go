@@ -15,9 +15,8 @@ import (
 )
 
 // guard stands between the engine and the adapters of one rollout. It adds the
-// epoch to sequences, lets adapters be replaced, and sees to it that an arm
-// does not end before its traffic is known to have left: the core asks for
-// that in every phase but the first, in which nothing has been routed yet.
+// epoch to sequences, lets adapters be replaced, and bounds the questions to
+// each metric server.
 type guard struct {
 	epoch func() uint64
 	slots *slots
@@ -29,7 +28,6 @@ type guard struct {
 	address  string // of what the source asks
 	wanted   traffic.Split
 	carried  traffic.Observed
-	runs     map[rollout.Role]rollout.Health
 }
 
 func (g *guard) set(w cluster.Workload, r router.Router, s metric.Source, address string) {
@@ -106,29 +104,13 @@ type guardedWorkload struct{ *guard }
 // Observe implements workload.Workload.
 func (g guardedWorkload) Observe(ctx context.Context, t workload.Target) (map[rollout.Role]rollout.Health, error) {
 	w, _, _ := g.parts()
-	h, err := w.Observe(ctx, t)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.runs = h; err != nil {
-		g.runs = nil
-	}
-	return h, err
+	return w.Observe(ctx, t)
 }
 
 // Apply implements workload.Workload.
 func (g guardedWorkload) Apply(ctx context.Context, t workload.Target, s rollout.Scale) error {
 	w, _, _ := g.parts()
 	t.Sequence += g.epoch()
-	if !s.Canary {
-		g.mu.Lock()
-		h, known := g.runs[traffic.Canary]
-		leave := !g.carried.Carries(g.wanted)
-		g.mu.Unlock()
-		if leave && !known {
-			return nil // the next step knows more
-		}
-		s.Canary = leave && (h.Ready || h.Revision != "")
-	}
 	return w.Apply(ctx, t, s)
 }
 

@@ -182,7 +182,7 @@ func (m *models) promote(s rollout.Scale) error {
 	if s.Promoted && !s.Stable {
 		m.stable = m.runs
 	}
-	if !s.Canary {
+	if !s.Canary && !s.Draining {
 		m.runs = ""
 	}
 	return nil
@@ -194,6 +194,7 @@ func (m *models) Apply(ctx context.Context, t workload.Target, s rollout.Scale) 
 		return err
 	}
 	s.Stable = true
+	s.Canary = s.Canary || s.Draining && m.Scale().Canary
 	return m.Fake.Apply(ctx, t, s)
 }
 
@@ -341,9 +342,11 @@ type running struct {
 	done chan struct{}
 }
 
-func (w *world) run() *running {
+func (w *world) run() *running { return w.runWith(statestore.New(w.cfg.Client, w.cfg.Reader)) }
+
+func (w *world) runWith(s States) *running {
 	c := w.cfg
-	c.States = statestore.New(c.Client, c.Reader)
+	c.States = s
 	r := &running{Controller: New(c), w: w, poke: make(chan struct{}, 1), done: make(chan struct{})}
 	r.Controller.queue = func(client.ObjectKey) { r.touch() }
 	ctx, stop := context.WithCancel(context.Background())

@@ -1,0 +1,145 @@
+package kube
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/haldane-dev/haldane/api/v1alpha1"
+)
+
+// remove deletes the rollout as a user does.
+func (w *world) remove(r *running) {
+	w.t.Helper()
+	if err := w.server.Delete(context.Background(), w.get()); err != nil {
+		w.t.Fatal(err)
+	}
+	r.touch()
+}
+
+// gone waits until the rollout is no more and returns how long that took.
+func (w *world) gone() time.Duration {
+	w.t.Helper()
+	began := time.Now()
+	for range 3600 {
+		err := w.server.Get(context.Background(), key, &v1alpha1.ModelRollout{})
+		if apierrors.IsNotFound(err) {
+			return time.Since(began)
+		}
+		time.Sleep(time.Second)
+	}
+	w.t.Fatalf("it is still there after an hour: %s", w.get().Status.Waiting)
+	return 0
+}
+
+func TestDeletionPutsTheRoutesBack(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		w.create(document())
+		r := w.run()
+		w.settle(r)
+		w.remove(r)
+		if d := w.gone(); d > 10*time.Second {
+			t.Errorf("it took %s", d)
+		}
+		if _, routed := w.router.Current(); routed || w.models.restored == 0 || w.models.released != 1 {
+			t.Errorf("routed %v, restored %d times, released %d times", routed, w.models.restored, w.models.released)
+		}
+	})
+}
+
+func TestDeletionKeepsTheRoutes(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		m := document()
+		m.Spec.OnDelete = v1alpha1.OnDeleteKeep
+		w.create(m)
+		r := w.run()
+		w.settle(r)
+		w.remove(r)
+		w.gone()
+		if _, routed := w.router.Current(); !routed || w.models.released != 0 {
+			t.Errorf("routed %v, released %d times", routed, w.models.released)
+		}
+	})
+}
+
+// TestDeletionLeadsNobodyToAnUnjudgedVersion: while the candidate differs from
+// stable the routes are not put back; ten minutes later the rollout is let go
+// as it is, all traffic on stable.
+func TestDeletionLeadsNobodyToAnUnjudgedVersion(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		w.create(document())
+		r := w.run()
+		w.settle(r)
+		w.offer(r, "b")
+		w.until("at 10%", weight("10%"))
+		w.remove(r)
+		time.Sleep(time.Minute)
+		if s, _ := w.router.Current(); s.Canary != 0 {
+			t.Errorf("a minute after its deletion the canary has %s", s.Canary)
+		}
+		if w.get().Status.Waiting == "" {
+			t.Error("it does not say what it waits for")
+		}
+		if d := w.gone(); d < 8*time.Minute || d > 10*time.Minute {
+			t.Errorf("it was let go after %s", d)
+		}
+		if s, routed := w.router.Current(); !routed || s.Canary != 0 || w.models.restored > 0 {
+			t.Errorf("routed %v to the canary by %s, restored %d times", routed, s.Canary, w.models.restored)
+		}
+	})
+}
+
+func TestDeletionAfterTheEditIsUndone(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		w.create(document())
+		r := w.run()
+		w.settle(r)
+		w.offer(r, "b")
+		w.until("at 10%", weight("10%"))
+		w.remove(r)
+		time.Sleep(10 * time.Second)
+		w.offer(r, "a")
+		if d := w.gone(); d > time.Minute {
+			t.Errorf("it took %s", d)
+		}
+		if w.models.released != 1 {
+			t.Errorf("released %d times", w.models.released)
+		}
+	})
+}
+
+// TestARefusedRolloutCanBeDeleted, and so can one that never began.
+func TestARefusedRolloutCanBeDeleted(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		m := document()
+		m.Spec.Workload.StableName = m.Spec.Workload.Name
+		w.create(m)
+		r := w.run()
+		w.until("refused", func(s v1alpha1.ModelRolloutStatus) bool { return len(s.Conditions) > 0 })
+		w.remove(r)
+		w.gone()
+	})
+}
+
+// TestANamesakeBeginsAnew.
+func TestANamesakeBeginsAnew(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		w.create(document())
+		r := w.run()
+		w.settle(r)
+		w.worse(60)
+		w.offer(r, "b")
+		w.until("taken back", phase("RolledBack"))
+		w.edit(r, func(m *v1alpha1.ModelRollout) { m.Spec.OnDelete = v1alpha1.OnDeleteKeep })
+		w.remove(r)
+		w.gone()
+		w.worse(1)
+		again := document()
+		again.UID = "u2"
+		w.create(again)
+		r.touch()
+		w.until("promoted", phase("Promoted"))
+	})
+}
