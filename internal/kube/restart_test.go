@@ -220,7 +220,7 @@ func TestEditsWait(t *testing.T) {
 			t.Error("the edit took effect at once")
 		}
 		r.halt()
-		r = w.run()
+		w.run()
 		time.Sleep(15 * time.Second)
 		if s := w.get().Status; *asked.Load() != "replicas" || s.Phase == string(rollout.Idle) {
 			t.Errorf("after a restart: %s, %s", *asked.Load(), s.Phase)

@@ -81,7 +81,7 @@ func TestPairRefusals(t *testing.T) {
 	s, c := pairOf("churn:v1", "churn:v2")
 	s.Spec.Selector.MatchLabels = map[string]string{"app": "churn"}
 	refused("overlap", "cannot be told apart", s, c)
-	s, c = pairOf("churn:v1", "churn:v2")
+	s, _ = pairOf("churn:v1", "churn:v2")
 	s.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kustomize-controller", Operation: metav1.ManagedFieldsOperationApply, APIVersion: "apps/v1", FieldsType: "FieldsV1",
 		FieldsV1: &metav1.FieldsV1{}}}
 	s.ManagedFields[0].FieldsV1.SetRawString(`{"f:spec":{"f:template":{"f:spec":{}}}}`)

@@ -51,7 +51,7 @@ func (w *Workload) pin(ctx context.Context, t workload.Target, sc scene, set *ap
 		return err
 	}
 	if s == nil {
-		return fmt.Errorf("Service %s does not exist: it is made again", w.r.CanaryService())
+		return fmt.Errorf("the Service %s does not exist: it is made again", w.r.CanaryService())
 	}
 	return w.service(ctx, t, door{s.Name, "canary", pinned(sc.candidate, set), s.Spec.Ports})
 }
@@ -98,7 +98,7 @@ func (w *Workload) service(ctx context.Context, t workload.Target, x door) error
 	}
 	if now != nil {
 		if now.Annotations[cluster.AnnotationOwner] == "" && now.Labels[LabelWorkload] != w.spec().Name {
-			return fmt.Errorf("Service %s exists and was not made by Haldane: rename it, or the Deployment %s", x.name, w.spec().Name)
+			return fmt.Errorf("the Service %s exists and was not made by Haldane: rename it, or the Deployment %s", x.name, w.spec().Name)
 		}
 		if err := w.r.MayWrite(now, t.Sequence); err != nil {
 			return err

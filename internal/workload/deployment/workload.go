@@ -150,7 +150,7 @@ func (w *Workload) Revisions(ctx context.Context, _ workload.Target) (stable, ca
 	case err != nil:
 		return stable, canary, err
 	case sc.stable == nil:
-		return stable, canary, fmt.Errorf("Deployment %s does not exist: it is made when %s is available", w.spec().StableName, w.spec().Name)
+		return stable, canary, fmt.Errorf("the Deployment %s does not exist: it is made when %s is available", w.spec().StableName, w.spec().Name)
 	}
 	stable = w.stableRevision(sc)
 	if sc.candidate == nil {

@@ -83,7 +83,6 @@ type world struct {
 	waiting string
 	broken  bool // an arm may be without pods: nothing is checked
 	steps   []rollout.Step
-	order   []string // changes of what matters, to be compared
 }
 
 func spec() *v1alpha1.Spec {
