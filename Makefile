@@ -46,7 +46,7 @@ generate: ui crd ## rebuild everything that is generated and committed
 .PHONY: crd
 crd: ## rebuild the custom resource definitions
 	$(GO) tool controller-gen object paths=./api/...
-	rm -f deploy/crd/*.yaml
+	rm -f deploy/crd/haldane.dev_*.yaml
 	$(GO) tool controller-gen crd:allowDangerousTypes=true paths=./api/... output:crd:dir=deploy/crd
 	$(GO) run ./scripts/crd deploy/crd
 

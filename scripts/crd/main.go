@@ -45,7 +45,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: crd DIR")
 		os.Exit(2)
 	}
-	files, err := filepath.Glob(filepath.Join(os.Args[1], "*.yaml"))
+	files, err := filepath.Glob(filepath.Join(os.Args[1], "*_*.yaml"))
 	if err == nil && len(files) == 0 {
 		err = fmt.Errorf("no definitions in %s", os.Args[1])
 	}
