@@ -26,7 +26,7 @@ var (
 	adapters = below(ports)
 	shells   = []string{"internal/web", "internal/web/", "internal/cli", "internal/cli/", "internal/kube", "internal/kube/"}
 	offline  = []string{"internal/judge", "internal/plan"}
-	core     = slices.Concat(pure, ports, offline, []string{"internal/engine"})
+	core     = slices.Concat(pure, ports, offline, []string{"internal/engine", "internal/report", "internal/importer"})
 	all      = slices.Concat(core, data, adapters, shells, below(data),
 		[]string{"internal/cluster", "internal/gateway", "internal/gateway/", "internal/feedback", "internal/exporter", "internal/app", "internal/app/", "api/", "examples/"})
 )
@@ -47,6 +47,8 @@ var arrows = []struct {
 	{adapters, slices.Concat(pure, ports, adapters, data, below(data), []string{"internal/cluster", "api/", "internal/gateway", "internal/gateway/", "internal/feedback"})},
 	{offline, pure},
 	{[]string{"internal/engine"}, slices.Concat(pure, ports)},
+	{[]string{"internal/report"}, slices.Concat(pure, ports, []string{"internal/engine"})},
+	{[]string{"internal/importer"}, []string{"api/"}},
 	{shells, slices.Concat(core, shells, []string{"api/", "internal/cluster"})},
 	{[]string{"internal/app", "internal/app/"}, all},
 	{[]string{"internal/exporter"}, slices.Concat(pure, data, ports, []string{"internal/engine"})},

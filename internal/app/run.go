@@ -59,6 +59,7 @@ func Run(ctx context.Context, o cli.RunOptions) (engine.Outcome, error) {
 	if err == nil && !over {
 		err = l.run(ctx)
 	}
+	l.report(ctx)
 	err = errors.Join(err, l.close())
 	if l.engine != nil {
 		outcome, _ = l.engine.Outcome()

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/haldane-dev/haldane/internal/analysis"
 	"github.com/haldane-dev/haldane/internal/engine"
+	"github.com/haldane-dev/haldane/internal/report"
 )
 
 // picture draws where a rollout stands: a headline, the evidence of each metric
@@ -20,7 +20,7 @@ func picture(s *engine.Status, width, height int) []string {
 	for _, m := range s.Verdict.Metrics {
 		lines = append(lines, fmt.Sprintf("  %-*s  no worse %s   worse %s   %s, was %s", widest, m.Name,
 			bar(m.LogPromotion, m.PromotionThreshold), bar(m.LogRollback, m.RollbackThreshold),
-			measured(m, m.Canary), measured(m, m.Stable)))
+			report.Figure(m, m.Canary), report.Figure(m, m.Stable)))
 	}
 	var below []string
 	if s.Waiting != "" {
@@ -69,23 +69,6 @@ func bar(have, need float64) string {
 	}
 	full := int(share * barWidth)
 	return fmt.Sprintf("%s%s %3.0f%%", strings.Repeat("█", full), strings.Repeat("░", barWidth-full), share*100)
-}
-
-// measured writes an estimate in its unit, "-" while there is none.
-func measured(m analysis.MetricVerdict, v float64) string {
-	if m.StableN == 0 && m.CanaryN == 0 {
-		return "-"
-	}
-	switch m.Effect.Unit {
-	case "seconds":
-		return fmt.Sprintf("%.3g ms", v*1000)
-	case "share", "":
-		if m.Kind == analysis.Outcome { // its name is of what is right
-			return fmt.Sprintf("%.3g%% wrong", v*100)
-		}
-		return fmt.Sprintf("%.3g%%", v*100)
-	}
-	return fmt.Sprintf("%.4g", v)
 }
 
 // cut shortens a line to a number of columns.

@@ -9,6 +9,7 @@ import (
 	"github.com/haldane-dev/haldane/api/v1alpha1"
 	"github.com/haldane-dev/haldane/internal/engine"
 	"github.com/haldane-dev/haldane/internal/judge"
+	"github.com/haldane-dev/haldane/internal/report"
 	"github.com/haldane-dev/haldane/internal/rollout"
 )
 
@@ -64,8 +65,11 @@ type RunOptions struct {
 	Output  io.Writer // what the models print
 	// Found is called once, before anything is served, if an earlier run left a
 	// state; over says that it had ended and that nothing more will be done.
-	Found  func(s rollout.State, over bool)
-	Ready  func(Addresses)     // called once, when everything listens
+	Found func(s rollout.State, over bool)
+	Ready func(Addresses) // called once, when everything listens
+	// Report, if set, is called once at the end, whatever the end is, with what
+	// the journal has of the rollout.
+	Report func(report.Source)
 	Update func(engine.Update) // called in order, for every status, block and event; must be quick
 }
 

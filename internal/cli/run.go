@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
+	"github.com/haldane-dev/haldane/internal/report"
 	"github.com/haldane-dev/haldane/internal/rollout"
 )
 
@@ -20,6 +21,7 @@ type runFlags struct {
 	file   string
 	output format
 	level  level
+	report reportFiles
 	o      RunOptions
 }
 
@@ -43,6 +45,7 @@ was when it is run again with the same state file.
 	f.StringVar(&r.o.Token, "token", "", "token the API asks for, needed beyond loopback (default $HALDANE_TOKEN)")
 	f.BoolVar(&r.o.Hold, "hold", false, "keep serving after the end, until interrupted")
 	f.BoolVar(&r.o.Retry, "retry", false, "run a rolled-back version again, as its next attempt")
+	r.report.flag(cmd)
 	r.output.flag(cmd, "everything that happens as lines of JSON, the outcome last")
 	r.level.flag(cmd)
 	return cmd
@@ -71,6 +74,9 @@ func (r *runFlags) run(c *cobra.Command, p Program) error {
 		progress.found(s, over)
 	}
 	o.Ready, o.Update = progress.addresses, progress.update
+	if len(r.report) > 0 {
+		o.Report = func(s report.Source) { r.report.tell(errOut, s) }
+	}
 	result, err := p.Run(c.Context(), o)
 	progress.end()
 	over := result.Held || result.Phase.Terminal()

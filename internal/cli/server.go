@@ -22,6 +22,13 @@ type remote struct {
 
 // command adds one command that asks; each has flags of its own.
 func (r *remote) command(use, short, group, json string, do func(*cobra.Command, *client.Client, []string) error) *cobra.Command {
+	cmd := r.asking(use, short, group, do)
+	r.output.flag(cmd, json)
+	return cmd
+}
+
+// asking is command without -o.
+func (r *remote) asking(use, short, group string, do func(*cobra.Command, *client.Client, []string) error) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use + " [NAME]", Short: short, GroupID: group, Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -35,9 +42,11 @@ func (r *remote) command(use, short, group, json string, do func(*cobra.Command,
 	f := cmd.Flags()
 	f.StringVar(&r.server, "server", "", "address of the running haldane (default $HALDANE_SERVER or "+client.DefaultURL+")")
 	f.StringVar(&r.token, "token", "", "its token, where it wants one (default $HALDANE_TOKEN)")
-	r.output.flag(cmd, json)
 	return cmd
 }
+
+// errNone is what name says where nothing is rolled out.
+var errNone = errors.New("there is no rollout yet")
 
 // name returns the rollout that is meant: the one named, or the only one.
 func name(ctx context.Context, c *client.Client, args []string) (string, error) {
@@ -54,7 +63,7 @@ func name(ctx context.Context, c *client.Client, args []string) (string, error) 
 	}
 	switch len(all) {
 	case 0:
-		return "", errors.New("there is no rollout yet")
+		return "", errNone
 	case 1:
 		return names[0], nil
 	}
@@ -72,6 +81,7 @@ func addServerCommands(root *cobra.Command) {
 	root.AddCommand(cmd)
 	history := &remote{}
 	root.AddCommand(history.command("history", "Show what happened", groupAsk, "the events as JSON", history.history))
+	root.AddCommand(waitCommand(), reportCommand())
 	for _, v := range []struct {
 		verb  rollout.Verb
 		short string

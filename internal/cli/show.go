@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/haldane-dev/haldane/internal/engine"
+	"github.com/haldane-dev/haldane/internal/report"
 	"github.com/haldane-dev/haldane/internal/rollout"
 )
 
@@ -130,7 +131,7 @@ func writeEvidence(w io.Writer, s *engine.Status) error {
 	t := table(w)
 	fmt.Fprintln(t, "METRIC\tVERDICT\tSTABLE\tCANARY\tNO WORSE\tWORSE\tCOUNTED")
 	for _, m := range all {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d, %d\n", m.Name, m.Decision, measured(m, m.Stable), measured(m, m.Canary),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d, %d\n", m.Name, m.Decision, report.Figure(m, m.Stable), report.Figure(m, m.Canary),
 			bar(m.LogPromotion, m.PromotionThreshold), bar(m.LogRollback, m.RollbackThreshold), m.StableN, m.CanaryN)
 	}
 	if err := t.Flush(); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/haldane-dev/haldane/internal/analysis"
 	"github.com/haldane-dev/haldane/internal/engine"
+	"github.com/haldane-dev/haldane/internal/report"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	"github.com/haldane-dev/haldane/internal/traffic"
 )
@@ -88,7 +89,7 @@ func TestMeasured(t *testing.T) {
 		{of(analysis.Latency, "seconds"), 0.0005, "0.5 ms"},
 		{of(analysis.Mean, "value"), 12.34567, "12.35"},
 	} {
-		if got := measured(tc.m, tc.v); got != tc.want {
+		if got := report.Figure(tc.m, tc.v); got != tc.want {
 			t.Errorf("%s %v: %q, want %q", tc.m.Kind, tc.v, got, tc.want)
 		}
 	}
