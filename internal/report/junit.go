@@ -88,12 +88,10 @@ func suiteOf(r Report) suite {
 	if !r.Began.IsZero() {
 		s.Timestamp = r.Began.UTC().Format("2006-01-02T15:04:05")
 	}
-	for _, p := range []property{
+	s.Properties = []property{
 		{"stable", r.Stable}, {"canary", r.Canary}, {"attempt", fmt.Sprint(r.Attempt)}, {"result", string(r.Result)},
 		{"requests.stable", fmt.Sprint(r.Arms["stable"].Requests)}, {"requests.canary", fmt.Sprint(r.Arms["canary"].Requests)},
 		{"probability.falseRollback", fmt.Sprint(r.FalseRollback)}, {"probability.falsePromotion", fmt.Sprint(r.FalsePromotion)},
-	} {
-		s.Properties = append(s.Properties, p)
 	}
 	s.Cases = append(s.Cases, ending(r))
 	for _, st := range r.Steps {
