@@ -70,8 +70,8 @@ func (r Rollout) CanaryService() string { return r.Spec.Workload.Name + "-canary
 type Notes interface {
 	// Get returns a note, nil if there is none.
 	Get(ctx context.Context, key string) ([]byte, error)
-	// Put keeps a note of at most 64 KiB; nil removes it. It is durable when
-	// Put returns nil. Equal notes cost no write.
+	// Put keeps a note of at most 64 KiB; an empty one is none. It is durable
+	// when Put returns nil. Equal notes cost no write.
 	Put(ctx context.Context, key string, value []byte) error
 }
 

@@ -51,10 +51,12 @@ func (n notes) Put(ctx context.Context, name string, value []byte) error {
 	}
 	for again := true; ; again = false {
 		next := s.prepare(n.id, h)
-		if old, there := next.Notes[name]; there == (value != nil) && bytes.Equal(old, value) {
+		// The API server takes no empty bytes.
+		empty := len(value) == 0
+		if old, there := next.Notes[name]; there == !empty && bytes.Equal(old, value) {
 			return nil
 		}
-		if value == nil {
+		if empty {
 			delete(next.Notes, name)
 		} else {
 			if next.Notes == nil {

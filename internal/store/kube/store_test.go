@@ -98,6 +98,20 @@ func TestNotesLiveBesideTheState(t *testing.T) {
 	}
 }
 
+// TestAnEmptyNoteIsNone: the API server refuses an object with empty bytes.
+func TestAnEmptyNoteIsNone(t *testing.T) {
+	c := server(t)
+	n := New(c, c).Notes(id)
+	for _, value := range []string{"one", ""} {
+		if err := n.Put(t.Context(), "promoted", []byte(value)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := New(c, c).Notes(id).Get(t.Context(), "promoted"); got != nil || err != nil {
+		t.Errorf("an empty note: %q, %v", got, err)
+	}
+}
+
 // TestNoteOfALostPlace: a process whose state somebody else has saved since
 // must not leave notes either.
 func TestNoteOfALostPlace(t *testing.T) {
