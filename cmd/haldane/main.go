@@ -5,6 +5,8 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/haldane-dev/haldane/internal/app"
@@ -18,6 +20,7 @@ func main() {
 	context.AfterFunc(ctx, stop) // whoever asks a second time does not want to wait
 	code := cli.Main(ctx, os.Args[1:], os.Stdout, os.Stderr, cli.Program{
 		Run: app.Run, Controller: app.Controller, Demo: demo.Run, Model: demo.Model, Scenarios: demo.Scenarios(),
+		Cluster: app.Cluster, Plugin: strings.HasPrefix(filepath.Base(os.Args[0]), "kubectl-haldane"),
 		Plan: app.Plan, Recorded: app.Recorded, LatencyEdges: app.LatencyEdges(),
 	})
 	stop()

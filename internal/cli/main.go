@@ -71,6 +71,10 @@ func Main(ctx context.Context, args []string, out, errOut io.Writer, p Program) 
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	if p.Plugin {
+		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl haldane"}
+		root.Example = "  kubectl haldane get\n  kubectl haldane status churn -n shop\n  kubectl haldane watch churn"
+	}
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(errOut)
@@ -81,7 +85,7 @@ func Main(ctx context.Context, args []string, out, errOut io.Writer, p Program) 
 		&cobra.Group{ID: groupTell, Title: "Decide about one that runs:"},
 		&cobra.Group{ID: groupOffline, Title: "Before and after, without traffic:"})
 	root.AddCommand(demoCommand(p), runCommand(p), controllerCommand(p), validateCommand(), modelCommand(p))
-	addServerCommands(root)
+	addServerCommands(root, p)
 	addOfflineCommands(root, p)
 	root.AddCommand(versionCommand())
 	root.InitDefaultCompletionCmd(args...)

@@ -26,6 +26,11 @@ type Program struct {
 	Model func(ctx context.Context, variant, listen string) error
 	// Controller drives the rollouts of a cluster until ctx ends.
 	Controller func(ctx context.Context, o ControllerOptions) error
+	// Cluster reaches the rollouts of a cluster.
+	Cluster func(o ClusterOptions) (Rollouts, error)
+	// Plugin says that the program was called as kubectl-haldane: the commands
+	// that ask and decide are about a cluster unless told otherwise.
+	Plugin bool
 	// Scenarios are the names Demo knows.
 	Scenarios []string
 	// Plan turns a loaded file into what a rollout runs by.

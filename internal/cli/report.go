@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/haldane-dev/haldane/internal/report"
-	"github.com/haldane-dev/haldane/internal/web/client"
 )
 
 // journalLimit is how many of the newest blocks and events are asked for: as
@@ -36,9 +35,9 @@ func (f *reportFormat) Set(s string) error {
 	return fmt.Errorf("want markdown, junit or json")
 }
 
-func reportCommand() *cobra.Command {
-	r, format := &remote{}, reportFormat(report.Markdown)
-	cmd := r.asking("report", "Report how a rollout goes or went", groupAsk, func(cmd *cobra.Command, c *client.Client, args []string) error {
+func reportCommand(p Program) *cobra.Command {
+	r, format := &remote{program: p}, reportFormat(report.Markdown)
+	cmd := r.asking("report", "Report how a rollout goes or went", groupAsk, func(cmd *cobra.Command, c Rollouts, args []string) error {
 		id, err := name(cmd.Context(), c, args)
 		if err != nil {
 			return err

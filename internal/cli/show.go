@@ -55,7 +55,11 @@ func writeStatus(w io.Writer, s *engine.Status) error {
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...))
 	}
-	row("Rollout", "%s: %s is to replace %s%s", s.Name, s.Canary, s.Stable, attempt(s.Attempt))
+	if s.Mode == "kubernetes" && s.Canary.Hash == s.Stable.Hash {
+		row("Rollout", "%s: %s serves, and there is no candidate", s.Name, s.Stable)
+	} else {
+		row("Rollout", "%s: %s is to replace %s%s", s.Name, s.Canary, s.Stable, attempt(s.Attempt))
+	}
 	row("Phase", "%s, step %s", s.Phase, stepOf(s))
 	traffic := fmt.Sprintf("%s to %s", s.Observed.Canary, s.Canary)
 	if s.Observed.Canary != s.Wanted.Canary {

@@ -64,8 +64,8 @@ type waiting struct {
 	report   reportFiles
 }
 
-func waitCommand() *cobra.Command {
-	w := &waiting{goal: anyEnd}
+func waitCommand(p Program) *cobra.Command {
+	w := &waiting{remote: remote{program: p}, goal: anyEnd}
 	cmd := w.command("wait", "Wait until a rollout has ended, or is in a phase", groupAsk, "the outcome as JSON", w.wait)
 	cmd.Long = `Waits until a rollout has ended, or is in a phase, and ends as ` + "`haldane run`" + ` does. A
 rollout that ends otherwise ends the wait as well. One that was started a moment ago
@@ -85,7 +85,7 @@ the deadline; 2 bad flags; 1 anything else, the end of --timeout among it.`
 // errWaited is the end of --timeout.
 var errWaited = errors.New("the time is over")
 
-func (w *waiting) wait(cmd *cobra.Command, c *client.Client, args []string) error {
+func (w *waiting) wait(cmd *cobra.Command, c Rollouts, args []string) error {
 	if w.timeout < 0 {
 		return Usage(errors.New("--timeout must be a time to come"))
 	}
@@ -113,7 +113,7 @@ func (w *waiting) wait(cmd *cobra.Command, c *client.Client, args []string) erro
 
 // follow takes what happens into seen until the goal is reached or the rollout
 // has ended.
-func (w *waiting) follow(ctx context.Context, cmd *cobra.Command, c *client.Client, args []string, seen *report.Source) (found bool, err error) {
+func (w *waiting) follow(ctx context.Context, cmd *cobra.Command, c Rollouts, args []string, seen *report.Source) (found bool, err error) {
 	errFound := errors.New("found")
 	options := client.StreamOptions{Lost: (&absence{cmd: cmd, p: newProgress(cmd.OutOrStdout(), text)}).lost}
 	if len(w.report) > 0 {

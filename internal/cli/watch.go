@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/haldane-dev/haldane/internal/engine"
-	"github.com/haldane-dev/haldane/internal/web"
 	"github.com/haldane-dev/haldane/internal/web/client"
 )
 
@@ -17,7 +16,7 @@ import (
 const awayFor = 30 * time.Second
 
 // watch follows the stream and ends, with run's exit codes, when the rollout does.
-func (r *remote) watch(cmd *cobra.Command, c *client.Client, args []string) error {
+func (r *remote) watch(cmd *cobra.Command, c Rollouts, args []string) error {
 	id, err := name(cmd.Context(), c, args)
 	if err != nil {
 		return err
@@ -28,7 +27,7 @@ func (r *remote) watch(cmd *cobra.Command, c *client.Client, args []string) erro
 	a := absence{cmd: cmd, p: p}
 	var last *engine.Outcome
 	begun := false
-	err = c.Stream(ctx, id, client.StreamOptions{Lost: a.lost}, func(u web.Update) error {
+	err = c.Stream(ctx, id, client.StreamOptions{Lost: a.lost}, func(u engine.Update) error {
 		a.since = time.Time{}
 		if u.Status != nil && !begun {
 			begun = true

@@ -19,27 +19,35 @@ func (e *Engine) show() {
 	e.subs.publish(Update{Status: &shown})
 }
 
-// status projects the state and what was last seen.
-func (e *Engine) status() Status {
-	plan := e.state.Plan
-	if len(plan.Steps) == 0 {
-		plan = e.currentSpec().Plan
-	}
-	rules := plan.Analysis
-	s := Status{
-		Name: string(e.id), Mode: e.cfg.Mode, Links: e.cfg.Links,
-		Phase: e.state.Phase, Reason: e.state.Reason, Waiting: e.waiting,
-		Stable: plan.Stable, Canary: plan.Canary,
-		Attempt: e.state.Attempt, Hold: holdOf(e.state), Step: e.state.Step, Steps: plan.Steps,
-		Wanted: e.want.Split, Observed: e.seen.traffic, Verdict: e.state.Verdict,
+// Saved is the status of a rollout as far as its saved state tells it: nothing
+// of what was last observed, and no name.
+func Saved(s rollout.State) Status {
+	rules := s.Plan.Analysis
+	out := Status{
+		Phase: s.Phase, Reason: s.Reason, Stable: s.Plan.Stable, Canary: s.Plan.Canary,
+		Attempt: s.Attempt, Hold: holdOf(s), Step: s.Step, Steps: s.Plan.Steps,
+		Wanted: s.Want.Split, Verdict: s.Verdict,
 		Workloads: map[string]rollout.Health{}, Totals: map[string]Totals{},
-		Began: e.state.Began, StepBegan: e.state.StepBegan, Deadline: e.state.DeadlineAt(), Now: e.clock.now(),
-		Warnings:      append(e.trouble.warnings(), standing(e.state, e.currentSpec())...),
+		Began: s.Began, StepBegan: s.StepBegan, Deadline: s.DeadlineAt(),
 		FalseRollback: rules.FalseRollback, FalsePromotion: rules.FalsePromotion,
 	}
-	if s.Phase == "" {
-		s.Phase = rollout.Idle
+	if out.Phase == "" {
+		out.Phase = rollout.Idle
 	}
+	return out
+}
+
+// status projects the state and what was last seen.
+func (e *Engine) status() Status {
+	state := e.state
+	if len(state.Plan.Steps) == 0 {
+		state.Plan = e.currentSpec().Plan
+	}
+	s := Saved(state)
+	s.Name, s.Mode, s.Links, s.Now = string(e.id), e.cfg.Mode, e.cfg.Links, e.clock.now()
+	s.Waiting, s.Wanted, s.Observed = e.waiting, e.want.Split, e.seen.traffic
+	s.Deadline = e.state.DeadlineAt()
+	s.Warnings = append(e.trouble.warnings(), standing(e.state, e.currentSpec())...)
 	for role, h := range e.seen.health {
 		s.Workloads[role.String()] = h
 	}

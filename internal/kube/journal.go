@@ -18,6 +18,9 @@ import (
 	"github.com/haldane-dev/haldane/internal/store"
 )
 
+// AnnotationRevision is the version that an Event is about.
+const AnnotationRevision = "haldane.dev/revision"
+
 // journal hands events to the API server as Events, each once: its name is
 // made of its ID, so that one delivered twice is there already. An event stays
 // in the rollout's state until that has succeeded.
@@ -54,7 +57,10 @@ func (j *journal) emit(ctx context.Context, e rollout.Event) error {
 	}
 	at := metav1.NewTime(e.At)
 	event := &corev1.Event{
-		ObjectMeta: metav1.ObjectMeta{Namespace: j.about.Namespace, Name: j.about.Name + "." + hex.EncodeToString(sum[:8])},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: j.about.Namespace, Name: j.about.Name + "." + hex.EncodeToString(sum[:8]),
+			Annotations: map[string]string{AnnotationRevision: e.Revision},
+		},
 		InvolvedObject: corev1.ObjectReference{
 			APIVersion: v1alpha1.APIVersion, Kind: v1alpha1.Kind, Namespace: j.about.Namespace, Name: j.about.Name, UID: j.uid,
 		},

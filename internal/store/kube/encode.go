@@ -45,8 +45,8 @@ func encode(obj *v1alpha1.RolloutState, st rollout.State) error {
 	return nil
 }
 
-// decode reads the state in obj.
-func decode(obj *v1alpha1.RolloutState) (rollout.State, error) {
+// Decode reads the state in obj; what cannot be read is store.ErrCorrupt.
+func Decode(obj *v1alpha1.RolloutState) (rollout.State, error) {
 	text := []byte(obj.State)
 	if len(obj.Packed) > 0 {
 		z, err := gzip.NewReader(bytes.NewReader(obj.Packed))

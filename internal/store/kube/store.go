@@ -102,7 +102,7 @@ func (s *Store) Load(ctx context.Context, id rollout.ID) (rollout.State, store.V
 	if v == 0 {
 		return rollout.State{}, 0, nil
 	}
-	st, err := decode(h.obj)
+	st, err := Decode(h.obj)
 	if err != nil {
 		return rollout.State{}, 0, fmt.Errorf("read the state of %s: %w", id, err)
 	}
