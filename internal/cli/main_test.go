@@ -83,6 +83,7 @@ func TestExitCodes(t *testing.T) {
 		{"validate bad", engine.Outcome{}, nil, []string{"validate", good, bad}, 2, "spec.ruting"},
 		{"demo as expected", engine.Outcome{}, nil, []string{"demo"}, 0, ""},
 		{"demo not as expected", engine.Outcome{}, nil, []string{"demo", "--scenario", "wrong"}, 1, ""},
+		{"a cluster and a server", engine.Outcome{}, nil, []string{"get", "--server", "http://127.0.0.1:1", "-n", "shop"}, 2, "keep one kind"},
 		{"nobody answers", engine.Outcome{}, nil, []string{"status", "--server", "http://127.0.0.1:1"}, 1, "no haldane answers"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -113,12 +113,26 @@ func (c *Client) read(ctx context.Context, name string) (*v1alpha1.ModelRollout,
 	var m v1alpha1.ModelRollout
 	if err := c.cfg.Client.Get(ctx, client.ObjectKey{Namespace: c.cfg.Namespace, Name: name}, &m); err != nil {
 		if apierrors.IsNotFound(err) && !meta.IsNoMatchError(err) {
-			return nil, fmt.Errorf("there is no ModelRollout %s in namespace %s: %w", name, c.cfg.Namespace, err)
+			return nil, &missing{name, c.cfg.Namespace, err}
 		}
 		return nil, c.explain(err, "read rollout "+name)
 	}
 	return &m, nil
 }
+
+// missing says that there is no such rollout.
+type missing struct {
+	name, namespace string
+	cause           error
+}
+
+// Error says so without the API server's words.
+func (e *missing) Error() string {
+	return fmt.Sprintf("there is no ModelRollout %s in namespace %s", e.name, e.namespace)
+}
+
+// Unwrap returns the API server's words.
+func (e *missing) Unwrap() error { return e.cause }
 
 // complete is the status of m, with what its state tells.
 func (c *Client) complete(ctx context.Context, m *v1alpha1.ModelRollout) (engine.Status, error) {

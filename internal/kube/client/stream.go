@@ -104,20 +104,31 @@ func (f *follower) follow(ctx context.Context, m *v1alpha1.ModelRollout) (heard 
 	if err := f.tell(ctx, now); err != nil {
 		return true, err
 	}
-	for change := range w.ResultChan() {
-		switch x := change.Object.(type) {
-		case *v1alpha1.ModelRollout:
-			if change.Type == watch.Deleted {
-				return true, &finalError{fmt.Errorf("the ModelRollout %s was deleted", m.Name)}
+	for {
+		select {
+		case <-ctx.Done():
+			return true, context.Cause(ctx)
+		case change, more := <-w.ResultChan():
+			if !more {
+				return true, nil
 			}
-			if err := f.tell(ctx, x); err != nil {
+			if err := f.take(ctx, m.Name, change); err != nil {
 				return true, err
 			}
-		default:
-			return true, fmt.Errorf("follow rollout %s: %w", m.Name, apierrors.FromObject(change.Object))
 		}
 	}
-	return true, nil
+}
+
+// take tells of one change.
+func (f *follower) take(ctx context.Context, name string, change watch.Event) error {
+	m, ok := change.Object.(*v1alpha1.ModelRollout)
+	switch {
+	case !ok:
+		return fmt.Errorf("follow rollout %s: %w", name, apierrors.FromObject(change.Object))
+	case change.Type == watch.Deleted:
+		return &finalError{fmt.Errorf("the ModelRollout %s was deleted", name)}
+	}
+	return f.tell(ctx, m)
 }
 
 // tell hands over what is new.
