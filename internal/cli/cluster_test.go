@@ -42,6 +42,8 @@ func (c *onCluster) Events(context.Context, string, int) ([]rollout.Event, error
 	return []rollout.Event{{Kind: rollout.EventPromoted, Revision: "v1", Message: "it serves"}}, nil
 }
 
+func (c *onCluster) Blocks(context.Context, string, int) ([]engine.Block, error) { return nil, nil }
+
 func (c *onCluster) Submit(_ context.Context, _ string, order rollout.Command) (rollout.Reply, error) {
 	c.orders = append(c.orders, order)
 	return rollout.Reply{Accepted: order.Verb != rollout.Retry, Message: "said " + string(order.Verb)}, nil
@@ -110,6 +112,8 @@ func TestCommandsOfACluster(t *testing.T) {
 		{[]string{"status", "other"}, 1, "there is no ModelRollout other"},
 		{[]string{"history"}, 0, "it serves"},
 		{[]string{"watch"}, exitRolledBack, ""},
+		{[]string{"wait", "--for", "RolledBack"}, exitRolledBack, ""},
+		{[]string{"report"}, 0, "churn"},
 		{[]string{"promote", "--full", "--reason", "asked for"}, 0, "said promote"},
 		{[]string{"retry", "churn"}, 1, "said retry"},
 		{[]string{"get", "--context", "wrong"}, 1, `context "wrong" does not exist`},

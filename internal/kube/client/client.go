@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/haldane-dev/haldane/internal/engine"
 	"github.com/haldane-dev/haldane/internal/kube"
 	"github.com/haldane-dev/haldane/internal/rollout"
+	webclient "github.com/haldane-dev/haldane/internal/web/client"
 )
 
 // Config is everything a Client needs.
@@ -109,30 +111,20 @@ func (c *Client) Events(ctx context.Context, name string, limit int) ([]rollout.
 	return all[max(0, len(all)-limit):], err
 }
 
+// Blocks returns none: the controller keeps them in its memory alone.
+func (c *Client) Blocks(context.Context, string, int) ([]engine.Block, error) { return nil, nil }
+
+// read gets one ModelRollout. One that is not there is webclient.NotFound.
 func (c *Client) read(ctx context.Context, name string) (*v1alpha1.ModelRollout, error) {
 	var m v1alpha1.ModelRollout
 	if err := c.cfg.Client.Get(ctx, client.ObjectKey{Namespace: c.cfg.Namespace, Name: name}, &m); err != nil {
 		if apierrors.IsNotFound(err) && !meta.IsNoMatchError(err) {
-			return nil, &missing{name, c.cfg.Namespace, err}
+			return nil, &webclient.Error{Status: http.StatusNotFound, Message: fmt.Sprintf("there is no ModelRollout %s in namespace %s", name, c.cfg.Namespace)}
 		}
 		return nil, c.explain(err, "read rollout "+name)
 	}
 	return &m, nil
 }
-
-// missing says that there is no such rollout.
-type missing struct {
-	name, namespace string
-	cause           error
-}
-
-// Error says so without the API server's words.
-func (e *missing) Error() string {
-	return fmt.Sprintf("there is no ModelRollout %s in namespace %s", e.name, e.namespace)
-}
-
-// Unwrap returns the API server's words.
-func (e *missing) Unwrap() error { return e.cause }
 
 // complete is the status of m, with what its state tells.
 func (c *Client) complete(ctx context.Context, m *v1alpha1.ModelRollout) (engine.Status, error) {

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -18,6 +17,7 @@ import (
 	"github.com/haldane-dev/haldane/internal/engine"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	"github.com/haldane-dev/haldane/internal/traffic"
+	webclient "github.com/haldane-dev/haldane/internal/web/client"
 )
 
 func TestStatusIsTheStatusOverTheState(t *testing.T) {
@@ -120,7 +120,7 @@ func TestEventsAreOrderedAndTheNewest(t *testing.T) {
 
 func TestErrorsSayWhatToDo(t *testing.T) {
 	if _, err := newWorld(t, interceptor.Funcs{}).client("shop").Status(t.Context(), "churn"); err == nil ||
-		err.Error() != "there is no ModelRollout churn in namespace shop" || !apierrors.IsNotFound(err) {
+		err.Error() != "there is no ModelRollout churn in namespace shop" || !webclient.NotFound(err) {
 		t.Errorf("one that is not there: %v", err)
 	}
 	unknown := interceptor.Funcs{List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {

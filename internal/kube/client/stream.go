@@ -24,15 +24,15 @@ const (
 )
 
 // Stream calls each with the status of a rollout whenever it changes, and
-// before it with the events that have come since: those of the past are left
-// out. A lost connection is made again; the first one is not retried.
+// before it with the events that have come since; of those before, as many
+// of the newest as o.Replay says. A lost connection is made again; the first one is not retried.
 func (c *Client) Stream(ctx context.Context, name string, o webclient.StreamOptions, each func(engine.Update) error) error {
 	m, err := c.read(ctx, name)
 	if err != nil {
 		return err
 	}
 	f := &follower{client: c, each: each, told: map[string]bool{}}
-	if err := f.past(ctx, m); err != nil {
+	if err := f.past(ctx, m, o.Replay); err != nil {
 		return err
 	}
 	for pause := firstWait; ; {
@@ -74,10 +74,10 @@ type finalError struct{ err error }
 
 func (e *finalError) Error() string { return e.err.Error() }
 
-// past marks the events that are there already.
-func (f *follower) past(ctx context.Context, m *v1alpha1.ModelRollout) error {
+// past marks the events that are there already as told, but for the newest.
+func (f *follower) past(ctx context.Context, m *v1alpha1.ModelRollout, newest int) error {
 	all, err := f.client.events(ctx, m)
-	for _, e := range all {
+	for _, e := range all[:max(0, len(all)-newest)] {
 		f.told[e.ID] = true
 	}
 	return err
@@ -88,7 +88,7 @@ func (f *follower) past(ctx context.Context, m *v1alpha1.ModelRollout) error {
 func (f *follower) follow(ctx context.Context, m *v1alpha1.ModelRollout) (heard bool, err error) {
 	now, err := f.client.read(ctx, m.Name)
 	switch {
-	case apierrors.IsNotFound(err) || err == nil && now.UID != m.UID:
+	case webclient.NotFound(err) || err == nil && now.UID != m.UID:
 		return false, &finalError{fmt.Errorf("the ModelRollout %s was deleted", m.Name)}
 	case err != nil:
 		return false, err

@@ -82,6 +82,22 @@ func TestStreamGoesOnAfterALoss(t *testing.T) {
 	}
 }
 
+func TestStreamReplaysTheNewest(t *testing.T) {
+	m, state := under(t)
+	w := newWorld(t, interceptor.Funcs{}, m, state, event(m, "older", rollout.EventInvalid, noon), event(m, "newer", rollout.EventInvalid, noon.Add(1000)))
+	var heard []string
+	err := w.client("shop").Stream(t.Context(), "churn", webclient.StreamOptions{Replay: 1}, func(u engine.Update) error {
+		if u.Event == nil {
+			return errEnough
+		}
+		heard = append(heard, u.Event.ID)
+		return nil
+	})
+	if got := strings.Join(heard, " "); !errors.Is(err, errEnough) || got != "newer" {
+		t.Errorf("heard %q, %v", got, err)
+	}
+}
+
 func TestStreamEnds(t *testing.T) {
 	m, state := under(t)
 	t.Run("when the rollout is deleted", func(t *testing.T) {
