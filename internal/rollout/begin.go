@@ -116,7 +116,7 @@ func (t *turn) adopt(f Plan, attempt int) {
 		Want: old.Want, Cursor: old.Cursor,
 		Serving: old.Serving, Leaving: old.Leaving,
 		Room: f.needs(0),
-		Seen: old.Seen, Refused: old.Refused, Events: old.Events, Emitted: old.Emitted, Retired: old.Retired,
+		Seen: old.Seen, Refused: old.Refused, Events: old.Events, Emitted: old.Emitted, Told: old.Told, Retired: old.Retired,
 	}
 	if old.Phase == Promoted {
 		t.s.Serving = old.Plan.Canary.Hash

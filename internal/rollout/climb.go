@@ -14,8 +14,8 @@ func (t *turn) climb() bool {
 	case t.abandon(), t.flow(), t.deadline(), t.settle():
 		return true
 	}
-	hold := t.hold()
-	t.alert(hold)
+	hold, leave := t.hold(), false
+	t.s.Asking = false
 	switch {
 	case t.s.Deadline:
 		t.waiting = fmt.Sprintf("Held at %s: its deadline has passed. Promote gives it another %s, promote --full skips the evidence, abort takes it back", t.share(), t.s.Plan.MaxDuration)
@@ -23,11 +23,15 @@ func (t *turn) climb() bool {
 		t.waiting = fmt.Sprintf("Held at %s by %s: resume goes on, abort takes it back", t.share(), t.s.HeldBy)
 	case hold.kind != noHold:
 		t.waiting = hold.why
-	case t.mayLeave() && t.confirmed(t.confirmNext()) && t.roomFor(t.s.Plan.needs(t.s.Step+1)):
-		t.enterStep(t.s.Step + 1)
-		return true
+	case t.mayLeave():
+		hold, leave = t.confirmed(t.confirmNext())
+		leave = leave && t.roomFor(t.s.Plan.needs(t.s.Step+1))
 	}
-	return false
+	t.alert(hold)
+	if leave {
+		t.enterStep(t.s.Step + 1)
+	}
+	return leave
 }
 
 // abandon ends the climb for a reason that no step can outweigh. Another one,
@@ -110,6 +114,7 @@ func (t *turn) soFar() string {
 // off the end means the same: the step before was the last gate.
 func (t *turn) enterStep(k int) {
 	t.s.Step, t.s.StepBegan, t.s.Approved, t.s.Exposed = k, noTime, false, true
+	t.s.Asking, t.s.Confirmed = false, nil
 	steps := t.s.Plan.Steps
 	if k >= len(steps) || steps[k].full() {
 		t.beginPromotion()

@@ -41,9 +41,12 @@ func (t *turn) rebase(d time.Duration) {
 	}
 }
 
-// waitsForPerson reports whether nothing goes on until somebody acts. That
-// time is not counted against the deadline.
+// waitsForPerson reports whether nothing goes on until somebody acts or
+// answers. That time is not counted against the deadline.
 func (s State) waitsForPerson() bool {
+	if s.Asking {
+		return s.Phase == Progressing || s.Phase == Paused
+	}
 	if s.Phase != Paused {
 		return false
 	}

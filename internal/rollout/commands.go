@@ -80,6 +80,8 @@ func (t *turn) obey(c Command) (done, refused string) {
 // skips no evidence: at the deadline it gives the rollout another MaxDuration.
 func (t *turn) commandPromote(c Command) (done, refused string) {
 	switch {
+	case t.s.Phase == Progressing && t.s.Asking:
+		return "", "It waits for the answer of a hook or a check, which promote does not give. To go without it, promote --full"
 	case t.s.Phase == Progressing:
 		return "", fmt.Sprintf("Nothing waits for a person: step %d goes on when its evidence is in. To skip all evidence, promote --full", t.s.Step+1)
 	case t.s.Phase != Paused:

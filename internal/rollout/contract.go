@@ -170,7 +170,8 @@ type Observation struct {
 	Commands  []Command
 	Workloads map[Role]Health
 	Traffic   traffic.Observed
-	Gates     []GateResult
+	Gates     []GateResult     // answers to the asks of earlier decisions
+	Signals   []Signal         // what stands now, in order of importance
 	Verdict   analysis.Verdict // of the last block; its Stage and Block say what it is about. Counts only together with Evidence
 	Evidence  *analysis.State  // the state after that block, saved with the decision; nil if no block was taken since the last call
 	Judged    Judged           // the attempt that Verdict and Evidence are about; the zero value is the current one
@@ -230,12 +231,14 @@ const (
 	EventDeadline   EventKind = "Deadline"
 	EventCommand    EventKind = "Command"
 	EventRetry      EventKind = "Retry"
+	EventWarned     EventKind = "Warned" // somebody outside warns, and nothing else
 )
 
 // Event is an edge: something changed. IDs are deterministic, so that one
 // delivered twice can be recognised; it stays in State until delivered.
 type Event struct {
 	ID       string    `json:"id"`
+	Number   uint64    `json:"number"` // of this rollout's events, from 1
 	At       time.Time `json:"at"`
 	Kind     EventKind `json:"kind"`
 	Revision string    `json:"revision"` // Revision.Version

@@ -58,6 +58,11 @@ func (w *world) run(crashes map[int]where) ending {
 	return ending{}
 }
 
+var everyGate = []rollout.Confirm{
+	{Kind: rollout.ConfirmStart, Name: "golden"}, {Kind: rollout.ConfirmStart, Name: "owner"},
+	{Kind: rollout.ConfirmStep, Name: "owner"}, {Kind: rollout.ConfirmPromotion, Name: "owner"},
+}
+
 func drawWorld(t *rapid.T) (rollout.Plan, script) {
 	n := rapid.IntRange(1, 4).Draw(t, "steps")
 	var steps []int
@@ -77,6 +82,9 @@ func drawWorld(t *rapid.T) (rollout.Plan, script) {
 	}
 	steps = append(steps, 90, 100) // a last gate in any case
 	plan := walkPlan("v1", "v2", steps...)
+	if rapid.Bool().Draw(t, "gates") {
+		plan.Confirm = everyGate
+	}
 	play := script{
 		RouterDelay: rapid.IntRange(0, 3).Draw(t, "router delay"),
 		WarmUp:      rapid.IntRange(0, 4).Draw(t, "warm-up"),
@@ -84,6 +92,8 @@ func drawWorld(t *rapid.T) (rollout.Plan, script) {
 		Bad:         rapid.IntRange(-1, len(steps)-2).Draw(t, "bad step"),
 		AbortAt:     rapid.IntRange(-3, len(steps)-2).Draw(t, "abort at"),
 		Retries:     rapid.IntRange(0, 1).Draw(t, "retries"),
+		Refusals:    rapid.IntRange(0, 2).Draw(t, "refusals"),
+		Alarm:       rapid.Bool().Draw(t, "alarm"),
 	}
 	if at := rollout.StageOf(rollout.State{Plan: plan, Step: max(play.AbortAt, 0)}); at.Index == play.Bad {
 		play.AbortAt = -1 // a race between a person and the evidence has two right ends
@@ -119,10 +129,15 @@ func TestCrashAtEveryPlace(t *testing.T) {
 	for name, play := range map[string]script{
 		"promoted":         {RouterDelay: 1, WarmUp: 2, Bad: -1, AbortAt: -1},
 		"fails, retried":   {RouterDelay: 2, WarmUp: 1, Bad: 3, AbortAt: -1, Retries: 1, RouterLost: true},
+		"alarmed, retried": {WarmUp: 1, Bad: 3, AbortAt: -1, Retries: 1, Alarm: true, Refusals: 1},
 		"aborted in pause": {Bad: -1, AbortAt: 2, Retries: 1, RouterLost: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			play.Blocks = []int{2, 2, 0, 1, 0, 3, 0}
+			plan := plan
+			if play.Refusals > 0 {
+				plan.Confirm = everyGate
+			}
 			undisturbed := newWorld(t, plan, play)
 			calm := undisturbed.run(nil)
 			for turn := range undisturbed.turns {

@@ -14,7 +14,7 @@
 // to have left; a command is obeyed twice; a revision that ended runs again
 // without a retry.
 //
-// What always happens: a Fail, or an abort, wants all traffic that stable has
+// What always happens: a Fail, a signal to take back, or an abort, wants all traffic that stable has
 // room for on stable in the same decision. Evidence comes before people, people before what moves by
 // itself, and the deadline before a late Pass.
 //
@@ -24,6 +24,7 @@
 //
 // A file holds one concern each: begin and handover (which revision),
 // initialize, climb (the ladder), room, hold, deadline, promote, rollback,
-// commands, listen (evidence), gates, clock, want (the target follows from the
+// commands, listen (evidence), gates and
+// signals (what is asked of the outside, and what it says unasked), clock, want (the target follows from the
 // rest of the state alone). All functions are safe for concurrent use.
 package rollout

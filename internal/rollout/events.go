@@ -24,6 +24,7 @@ func (t *turn) emitBy(by string, k EventKind, format string, args ...any) {
 	t.s.Emitted++
 	t.events = append(t.events, Event{
 		ID:       fmt.Sprintf("%s-%06d", t.now.Format(eventTime), t.s.Emitted),
+		Number:   t.s.Emitted,
 		At:       t.now,
 		Kind:     k,
 		Revision: t.s.Plan.Canary.String(),

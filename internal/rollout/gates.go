@@ -14,29 +14,40 @@ func (t *turn) confirmNext() GateKind {
 }
 
 // confirmed reports whether everything that is asked before going on has been
-// answered with yes, and asks what has not. An answer of no holds: it is asked
-// again until it is yes.
-func (t *turn) confirmed(k GateKind) bool {
-	all := true
+// answered with yes, and otherwise what holds. What has not is asked, one
+// question after the other in the order of the plan: a costly test does not
+// begin before a person has allowed the rollout. A yes is saved and need not be
+// given again, after a crash either. An answer of no holds: it is asked again
+// until it is yes.
+//
+// The time that passes here is not the candidate's: like a pause for a person,
+// it does not count against the deadline.
+func (t *turn) confirmed(k GateKind) (no hold, ok bool) {
 	for _, c := range t.s.Plan.Confirm {
 		if c.Kind != k {
 			continue
 		}
 		g := Gate{ID: t.gateID(c), Kind: k, Name: c.Name}
+		if slices.Contains(t.s.Confirmed, g.ID) {
+			continue
+		}
 		i := slices.IndexFunc(t.o.Gates, func(r GateResult) bool { return r.ID == g.ID })
 		if i >= 0 && t.o.Gates[i].Passed {
+			t.s.Confirmed = append(slices.Clone(t.s.Confirmed), g.ID)
 			continue
 		}
 		t.asks = append(t.asks, g)
-		if all { // the first one says it all
-			t.waiting = fmt.Sprintf("Waiting for %s to confirm the %s", c.Name, k)
-			if i >= 0 && t.o.Gates[i].Message != "" {
-				t.waiting += ": " + t.o.Gates[i].Message
-			}
+		t.s.Asking = true
+		t.waiting = fmt.Sprintf("Waiting for %s to confirm the %s", c.Name, k)
+		if i < 0 {
+			return hold{holdGate, ""}, false
 		}
-		all = false
+		if t.o.Gates[i].Message != "" {
+			t.waiting += ": " + t.o.Gates[i].Message
+		}
+		return hold{holdGate, t.waiting}, false
 	}
-	return all
+	return hold{}, true
 }
 
 // gateID names the question by what it is about, so that an answer given

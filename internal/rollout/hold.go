@@ -17,13 +17,15 @@ const (
 	holdBlind   holdKind = "blind"   // the source cannot answer
 	holdInvalid holdKind = "invalid" // the comparison cannot be trusted
 	holdHealth  holdKind = "health"  // the candidate is not ready, or not known to be
+	holdSignal  holdKind = "signal"  // somebody outside holds it
+	holdGate    holdKind = "gate"    // a question was answered with no
 )
 
 // hold is a reason to stay. A hold never promotes and never takes back: what
 // is missing is knowledge.
 type hold struct {
 	kind holdKind
-	why  string // one sentence
+	why  string // one sentence; "" for a gate that has not answered
 }
 
 func (t *turn) hold() hold {
@@ -43,13 +45,16 @@ func (t *turn) hold() hold {
 	case t.o.Workloads[canary].Short > traffic.Full-t.s.Want.Split.Canary:
 		return hold{holdHealth, fmt.Sprintf("Held at %s: %s has lost the room for it%s", t.share(), p.Canary, t.message(canary))}
 	}
-	return hold{}
+	return t.outside()
 }
 
 // alert tells people of a hold when it begins or its reason changes, once.
 func (t *turn) alert(h hold) {
 	if h.kind == holdTraffic && t.s.StepBegan.IsZero() {
 		h = hold{} // the step has only just been asked for
+	}
+	if h.kind == holdGate && h.why == "" {
+		return // not answered yet, or not again since a restart
 	}
 	about := ""
 	if h.kind != noHold {

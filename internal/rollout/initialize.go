@@ -37,11 +37,27 @@ func (t *turn) initialize() bool {
 	case !t.carried():
 		t.waiting = fmt.Sprintf("Waiting for the router to confirm that all traffic goes to %s", p.Stable)
 	case !t.roomFor(p.needs(0)):
-	case !t.confirmed(ConfirmStart):
 	default:
-		t.emit(EventReady, "%s and %s are ready", p.Stable, p.Canary)
-		t.enterStep(0)
-		return true
+		return t.start()
 	}
 	return false
+}
+
+// start begins the climb unless somebody outside has something against it.
+func (t *turn) start() bool {
+	p := t.s.Plan
+	no := t.outside()
+	t.s.Asking = false
+	if no.kind == noHold {
+		no, _ = t.confirmed(ConfirmStart)
+	} else {
+		t.waiting = no.why
+	}
+	t.alert(no)
+	if no.kind != noHold {
+		return false
+	}
+	t.emit(EventReady, "%s and %s are ready", p.Stable, p.Canary)
+	t.enterStep(0)
+	return true
 }

@@ -39,8 +39,10 @@ func (t *turn) listen() {
 }
 
 // concerned reports whether the verdict is about the current attempt.
-func (t *turn) concerned() bool {
-	j := t.o.Judged
+func (t *turn) concerned() bool { return t.current(t.o.Judged) }
+
+// current reports whether j is the current attempt.
+func (t *turn) current(j Judged) bool {
 	return j == Judged{} || j.Revision == t.s.Plan.Canary.Hash && j.Attempt == t.s.Attempt
 }
 

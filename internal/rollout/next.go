@@ -13,8 +13,8 @@ import (
 // with both, so treat all three as read-only. Calling it again with the state
 // it returned and the same observation returns the same state and no event.
 //
-// The order is part of the contract: evidence first, then a Fail, then what
-// people ask for, then everything that moves by itself. So nobody can promote
+// The order is part of the contract: evidence first, then a Fail, then a signal
+// to take back, then what people ask for, then everything that moves by itself. So nobody can promote
 // a candidate in the very call that brings its failure.
 func Next(s State, o Observation) Decision {
 	t := &turn{s: s, o: o, from: s.Want.Split}
@@ -26,6 +26,7 @@ func Next(s State, o Observation) Decision {
 	t.aim()
 	t.listen()
 	t.obeyFail()
+	t.obeySignals()
 	t.obeyPeople()
 	// Every pass ends a phase, a step or a wait, so the ladder bounds them.
 	for range 2*len(t.s.Plan.Steps) + 2*len(o.Plan.Steps) + 16 {
@@ -33,6 +34,7 @@ func Next(s State, o Observation) Decision {
 			break
 		}
 	}
+	t.warn()
 	t.countPeople()
 	return t.decide(s)
 }

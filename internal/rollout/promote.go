@@ -12,6 +12,7 @@ import (
 func (t *turn) beginPromotion() {
 	t.enter(Promoting, "")
 	t.s.HeldBy, t.s.Deadline, t.s.Alert = "", false, ""
+	t.s.Asking, t.s.Confirmed = false, nil
 	if now := t.s.Want.Split.Canary; !t.roomFor(traffic.Full) {
 		t.s.Kept = &now // all evidence was skipped before there was room
 	}

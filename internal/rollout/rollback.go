@@ -50,6 +50,7 @@ func (t *turn) retreat(reason, by string) {
 	t.enter(RollingBack, reason)
 	t.s.StepBegan, t.s.HeldBy, t.s.Alert = noTime, "", ""
 	t.s.Deadline, t.s.Approved, t.s.Superseded = false, false, false
+	t.s.Asking, t.s.Confirmed = false, nil
 }
 
 // supersede makes room for the revision that the file names now: first all

@@ -36,6 +36,10 @@ type State struct {
 	Approved bool   `json:"approved,omitempty"` // a person has ended the current pause step
 	Alert    string `json:"alert,omitempty"`    // what the last Held or Invalid event was about, while that lasts
 
+	Confirmed []string `json:"confirmed,omitempty"` // the questions of this step that were answered with yes, by Gate.ID
+	Asking    bool     `json:"asking,omitempty"`    // all is shown, and only the answer to a question is missing
+	Warned    []string `json:"warned,omitempty"`    // the warnings that stand and have been told, sorted
+
 	Superseded bool   `json:"superseded,omitempty"` // RollingBack only to make room for another revision
 	Serving    string `json:"serving,omitempty"`    // hash of a promoted revision that still serves as the canary arm while stable takes over
 	Leaving    bool   `json:"leaving,omitempty"`    // its traffic is on its way to stable
@@ -57,6 +61,9 @@ type State struct {
 	Refused []Reply         `json:"refused,omitempty"` // answers to refused commands, the newest 64: a repetition is not obeyed later
 	Events  []Event         `json:"events,omitempty"`  // not yet delivered, the newest 256
 	Emitted uint64          `json:"emitted,omitempty"` // events of this rollout so far
+	// Told is how far each listener has been told of events: the Number of the
+	// newest one it need not hear again, by the listener's name.
+	Told map[string]uint64 `json:"told,omitempty"`
 	Retired map[string]Past `json:"retired,omitempty"` // revisions that left, by Revision.Hash, the newest 32
 }
 

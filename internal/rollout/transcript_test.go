@@ -24,6 +24,7 @@ import (
 //	    factor, s and a mirrored share, the word pause, or a time to pause
 //	observe [t=+10s] [traffic=carried|unknown|written|other] [stable= canary=ready|starting|failed|unknown|old]
 //	        [verdict=pass|fail|invalid|more] [step=0] [block=3] [attempt=1] [blind=why]
+//	        [gate=(id,yes|no,why)] [signal=(name,Rollback|Hold|Warn,why)]
 //	    one call of Next. Everything has a default: ready, carried, no verdict.
 //	    A verdict is about the step in force unless step= says otherwise. Lines
 //	    of input are commands: `promote by=ann`, and `reason ...` the verdict's.
@@ -142,6 +143,8 @@ func (p *player) observation(t *testing.T, d *datadriven.TestData) rollout.Obser
 			judged = rollout.Judged{Revision: p.file.Canary.Hash, Attempt: parseInt(t, v)}
 		case "blind":
 			o.Blind = v
+		case "signal":
+			o.Signals = append(o.Signals, rollout.Signal{Name: a.Vals[0], Effect: rollout.Effect(a.Vals[1]), Message: strings.Join(a.Vals[2:], " ")})
 		case "gate":
 			o.Gates = append(o.Gates, rollout.GateResult{ID: a.Vals[0], Passed: a.Vals[1] == "yes", Message: strings.Join(a.Vals[2:], " ")})
 		default:

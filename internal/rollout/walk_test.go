@@ -3,6 +3,7 @@ package rollout_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ type walk struct {
 	ids    map[string]bool // of events
 	passed map[int]bool    // judged steps that were shown a Pass in this attempt
 	asked  int
+	asks   []rollout.Gate // of the last decision
 }
 
 func (w *walk) step() {
@@ -45,12 +47,13 @@ func (w *walk) step() {
 	w.always(before, d)
 	w.obedient(before, o, d)
 	w.rises(before, o, d)
+	w.heldOff(before, o, d)
 	w.terminal(before, o, d)
 	w.scaleDown(before, o, d)
 	if d.State.Attempt != before.Attempt || d.State.Plan.Canary != before.Plan.Canary {
 		clear(w.passed)
 	}
-	w.state = d.State
+	w.state, w.asks = d.State, d.Asks
 	if n := len(d.State.Events); n > 0 && rapid.Bool().Draw(w.t, "delivered") {
 		w.state = w.state.Delivered(d.State.Events[n-1].ID)
 	}
@@ -104,6 +107,10 @@ func (w *walk) obedient(before rollout.State, o rollout.Observation, d rollout.D
 	if obeyed(before, o, d, func(c rollout.Command) bool { return c.Verb == rollout.Abort }) {
 		why = "abort"
 	}
+	climbing := before.Phase == rollout.Initializing || before.Phase == rollout.Progressing || before.Phase == rollout.Paused || before.Phase == rollout.Promoting
+	if climbing && before.LastSeen.After(before.Began) && signalled(before, o, rollout.SignalRollback) {
+		why = "a signal"
+	}
 	live := before.Phase == rollout.Progressing || before.Phase == rollout.Paused || before.Phase == rollout.Promoting
 	if live && o.Evidence != nil && o.Verdict.Decision == analysis.Fail && ours(before, o) {
 		why = "a Fail"
@@ -111,6 +118,13 @@ func (w *walk) obedient(before rollout.State, o rollout.Observation, d rollout.D
 	if s := d.Want.Split; why != "" && (s.Canary > 0 || s.Mirror > 0 || s.Open) {
 		w.t.Fatalf("%s in %s left canary %s, mirror %s, open %v", why, before.Phase, s.Canary, s.Mirror, s.Open)
 	}
+}
+
+// signalled reports whether such a signal about the current attempt came in.
+func signalled(s rollout.State, o rollout.Observation, x rollout.Effect) bool {
+	return slices.ContainsFunc(o.Signals, func(g rollout.Signal) bool {
+		return g.Effect == x && (g.Judged == rollout.Judged{} || g.Judged == rollout.Judged{Revision: s.Plan.Canary.Hash, Attempt: s.Attempt})
+	})
 }
 
 func ours(s rollout.State, o rollout.Observation) bool {
@@ -152,6 +166,33 @@ func (w *walk) rises(before rollout.State, o rollout.Observation, d rollout.Deci
 	for i := range s.Step {
 		if p := before.Plan.Steps[i]; p.Pause == nil && !w.passed[i] {
 			w.t.Fatalf("step %d → %d without a Pass at step %d", before.Step, s.Step, i)
+		}
+	}
+}
+
+// heldOff: nothing is left while somebody outside holds it or has not said yes,
+// unless a person skips that.
+func (w *walk) heldOff(before rollout.State, o rollout.Observation, d rollout.Decision) {
+	s := d.State
+	climbs := s.Phase == rollout.Progressing || s.Phase == rollout.Paused || s.Phase == rollout.Promoting || s.Phase == rollout.Promoted
+	climbed := climbs && before.Phase != rollout.Promoting && s.Attempt == before.Attempt && s.Plan.Canary == before.Plan.Canary &&
+		!before.Phase.Terminal() && (s.Step != before.Step || s.Phase == rollout.Promoting || before.Phase == rollout.Initializing)
+	if !climbed || obeyed(before, o, d, func(c rollout.Command) bool { return c.Verb == rollout.Promote && c.Full }) {
+		return
+	}
+	if before.LastSeen.After(before.Began) && signalled(before, o, rollout.SignalHold) {
+		w.t.Fatalf("%s step %d → %s step %d though it was held", before.Phase, before.Step, s.Phase, s.Step)
+	}
+	for _, c := range before.Plan.Confirm {
+		needed := c.Kind == rollout.ConfirmStart && before.Phase == rollout.Initializing ||
+			c.Kind == rollout.ConfirmPromotion && s.Phase == rollout.Promoting
+		is := func(id string) bool {
+			return strings.HasSuffix(id, "/"+string(c.Kind)+"/"+c.Name) && strings.HasPrefix(id, before.Plan.Canary.Hash+"/")
+		}
+		yes := slices.ContainsFunc(before.Confirmed, is) ||
+			slices.ContainsFunc(o.Gates, func(g rollout.GateResult) bool { return g.Passed && is(g.ID) })
+		if needed && !yes {
+			w.t.Fatalf("%s → %s without the yes of %s", before.Phase, s.Phase, c.Name)
 		}
 	}
 }
@@ -219,6 +260,10 @@ func walkPlan(from, to string, steps ...int) rollout.Plan {
 	}
 	if to == "v3" {
 		p.OnDeadline = rollout.RollbackAtDeadline
+		p.Confirm = []rollout.Confirm{
+			{Kind: rollout.ConfirmStart, Name: "golden"}, {Kind: rollout.ConfirmStep, Name: "owner"},
+			{Kind: rollout.ConfirmPromotion, Name: "owner"}, {Kind: rollout.ConfirmPromotion, Name: "freeze"},
+		}
 	}
 	return p
 }
@@ -255,6 +300,7 @@ func (w *walk) observe() rollout.Observation {
 	}
 	o.Blind = often(w, "blind", "", "", "no answer")
 	w.verdict(&o)
+	w.outside(&o)
 	for range often(w, "commands", 0, 1, 2) {
 		o.Commands = append(o.Commands, w.command())
 	}
@@ -293,6 +339,28 @@ func (w *walk) verdict(o *rollout.Observation) {
 		Stage: analysis.Stage{Index: rollout.StageOf(w.state).Index - often(w, "stage", 0, 1)},
 	}
 	o.Judged = rollout.Judged{Revision: w.state.Plan.Canary.Hash, Attempt: w.state.Attempt - often(w, "attempt", 0, 0, 0, 1)}
+}
+
+// outside answers what was asked last, and signals now and then.
+func (w *walk) outside(o *rollout.Observation) {
+	for _, g := range w.asks {
+		switch often(w, "answer", "yes", "no", "none") {
+		case "yes":
+			o.Gates = append(o.Gates, rollout.GateResult{ID: g.ID, Passed: true})
+		case "no":
+			o.Gates = append(o.Gates, rollout.GateResult{ID: g.ID, Message: "not now"})
+		}
+	}
+	for _, x := range []rollout.Effect{rollout.SignalWarn, rollout.SignalHold, rollout.SignalRollback} {
+		if rapid.IntRange(0, 9).Draw(w.t, string(x)) > 0 {
+			continue
+		}
+		s := rollout.Signal{Name: "flag " + rapid.SampledFrom([]string{"a", "b"}).Draw(w.t, "signal"), Effect: x, Message: "says so"}
+		if rapid.Bool().Draw(w.t, "names its attempt") {
+			s.Judged = rollout.Judged{Revision: w.state.Plan.Canary.Hash, Attempt: w.state.Attempt - often(w, "signal's attempt", 0, 1)}
+		}
+		o.Signals = append(o.Signals, s)
+	}
 }
 
 func (w *walk) command() rollout.Command {

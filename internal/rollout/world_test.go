@@ -28,10 +28,12 @@ type world struct {
 	runs    bool          // the candidate
 	warm    int           // ticks until it is ready
 
-	told     []rollout.EventKind // delivered, each once
-	heard    map[string]bool
-	answered map[string]bool // commands whose reply arrived
-	turns    int
+	told      []rollout.EventKind // delivered, each once
+	heard     map[string]bool
+	answered  map[string]bool // commands whose reply arrived
+	asks      []rollout.Gate  // of the last decision that was saved
+	questions map[string]int  // how often each was put to the outside
+	turns     int
 }
 
 // script says what happens in the world, by what is saved, never by the clock:
@@ -41,9 +43,11 @@ type script struct {
 	WarmUp      int
 	RouterLost  bool // a crash takes the router's memory along, as in one process
 	Blocks      []int
-	Bad         int // index of the step that fails, −1 if none does
-	AbortAt     int // index of the step at which a person aborts, −1 if none does
-	Retries     int // how often a person retries what was taken back
+	Bad         int  // index of the step that fails, −1 if none does
+	AbortAt     int  // index of the step at which a person aborts, −1 if none does
+	Retries     int  // how often a person retries what was taken back
+	Refusals    int  // how often each gate says no before it says yes
+	Alarm       bool // the bad step is found by somebody outside, not by the evidence
 }
 
 // where is a place in the loop at which the process can crash.
@@ -58,7 +62,7 @@ const (
 )
 
 func newWorld(t tester, file rollout.Plan, play script) *world {
-	return &world{t: t, now: start, file: file, play: play, heard: map[string]bool{}, answered: map[string]bool{}}
+	return &world{t: t, now: start, file: file, play: play, heard: map[string]bool{}, answered: map[string]bool{}, questions: map[string]int{}}
 }
 
 // tick is one turn of the loop: observe, decide, save, apply. It reports
@@ -90,6 +94,7 @@ func (w *world) tick(crash where) bool {
 	for _, r := range d.Replies {
 		w.answered[r.ID] = true
 	}
+	w.asks = d.Asks
 	w.deliver()
 	return true
 }
@@ -140,7 +145,7 @@ func (w *world) deliver() {
 }
 
 func (w *world) crash() {
-	w.memory = roundTrip(w.t, w.stored)
+	w.memory, w.asks = roundTrip(w.t, w.stored), nil
 	if w.play.RouterLost {
 		w.known, w.due = false, 0
 	}
@@ -157,6 +162,7 @@ func (w *world) observe() rollout.Observation {
 		o.Traffic = traffic.Observed{Level: traffic.Accepted, Generation: c.Generation, Canary: c.Canary, Mirror: c.Mirror}
 	}
 	w.judge(&o)
+	w.outside(&o)
 	w.people(&o)
 	return o
 }
@@ -181,12 +187,30 @@ func (w *world) judge(o *rollout.Observation) {
 	v := analysis.Verdict{Decision: analysis.Inconclusive, Reason: "more", Block: e.LastBlock, Stage: stage}
 	if done := e.LastBlock - s.FirstBlock + 1; !s.StepBegan.IsZero() && done >= int64(w.play.Blocks[stage.Index]) {
 		v.Decision, v.Reason = analysis.Pass, "within the margin"
-		if stage.Index == w.play.Bad && s.Attempt <= 1+w.play.Retries {
+		if stage.Index == w.play.Bad && s.Attempt <= 1+w.play.Retries && !w.play.Alarm {
 			v.Decision, v.Reason = analysis.Fail, "worse"
 		}
 	}
 	o.Evidence, o.Verdict = &e, v
 	o.Judged = rollout.Judged{Revision: s.Plan.Canary.Hash, Attempt: s.Attempt}
+}
+
+// outside answers the questions of the last decision, and raises the alarm at
+// the bad step for as long as that is in force.
+func (w *world) outside(o *rollout.Observation) {
+	for _, g := range w.asks {
+		w.questions[g.ID]++
+		o.Gates = append(o.Gates, rollout.GateResult{ID: g.ID, Passed: w.questions[g.ID] > w.play.Refusals, Message: "not yet"})
+	}
+	s := w.memory
+	climbs := s.Phase == rollout.Progressing || s.Phase == rollout.Paused
+	if !w.play.Alarm || !climbs || s.StepBegan.IsZero() || s.Step != w.play.Bad || s.Attempt > 1+w.play.Retries {
+		return
+	}
+	o.Signals = append(o.Signals, rollout.Signal{
+		Name: "guard", Effect: rollout.SignalRollback, Message: "too hot",
+		Judged: rollout.Judged{Revision: s.Plan.Canary.Hash, Attempt: s.Attempt},
+	})
 }
 
 // people ask again, with the same ID, until they have an answer.
