@@ -51,6 +51,12 @@ type Config struct {
 	Store    store.Store
 	Journal  store.Journal
 
+	// Outside has a say beside the evidence; the order is that of importance.
+	// None: a plan with questions is refused.
+	Outside []Outside
+	// Listeners are told of events; may be nil.
+	Listeners Listeners
+
 	Summary Summary           // nil: blocks and totals without figures
 	Mode    string            // of Status; "" is "local"
 	Links   map[string]string // of Status
@@ -77,13 +83,13 @@ type Config struct {
 	Wall func() time.Time
 }
 
-// answerable refuses a plan with questions to the outside: nothing here asks
-// them, so the rollout would wait for ever.
-func answerable(p rollout.Plan) error {
-	if len(p.Confirm) == 0 {
+// answerable refuses a plan with questions where there is nobody to ask: the
+// rollout would wait for ever.
+func (c *Config) answerable(p rollout.Plan) error {
+	if len(p.Confirm) == 0 || len(c.Outside) > 0 {
 		return nil
 	}
-	return fmt.Errorf("rollout %s waits for the answer of %s %q, and this version asks nobody: remove it from the file",
+	return fmt.Errorf("rollout %s waits for the answer of %s %q, and there is nobody to ask: remove it from the file",
 		p.Name, p.Confirm[0].Kind, p.Confirm[0].Name)
 }
 
@@ -94,7 +100,7 @@ func (c *Config) complete() error {
 	case c.Workload == nil || c.Router == nil || c.Source == nil || c.Store == nil || c.Journal == nil:
 		return errors.New("engine: workload, router, source, store and journal are all required")
 	}
-	if err := answerable(c.Spec.Plan); err != nil {
+	if err := c.answerable(c.Spec.Plan); err != nil {
 		return fmt.Errorf("engine: %w", err)
 	}
 	c.Mode = cmp.Or(c.Mode, "local")

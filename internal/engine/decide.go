@@ -60,7 +60,7 @@ func (b openBlock) stamp(s analysis.Sample, number int64, end time.Time) analysi
 func (c *Config) observation(s rollout.State, plan rollout.Plan, g gathered, commands []rollout.Command) rollout.Observation {
 	o := rollout.Observation{
 		Now: g.now, Plan: plan, Commands: commands, Workloads: g.health, Traffic: g.traffic,
-		Cursor: s.Cursor, Blind: g.blind,
+		Cursor: s.Cursor, Blind: g.blind, Gates: g.gates, Signals: g.signals,
 	}
 	if g.sample == nil {
 		return o

@@ -60,6 +60,9 @@ type Engine struct {
 	blindFrom time.Time // since when the source has given nothing; zero if it has
 	anew      bool      // the next block begins without the cursor of the one before
 	delivered map[string]bool
+	told      map[string]uint64 // how far each listener is; replaced, never written to
+	asks      []rollout.Gate    // of the last saved decision
+	untold    atomic.Int64
 	applied   *rollout.Desired // what the ports took last, nil if that is not known
 	seen      gathered
 	back      []*request // to be handed to the next tick
@@ -98,6 +101,7 @@ func New(c Config) (*Engine, error) {
 		Name: string(e.id), Mode: c.Mode, Phase: rollout.Idle, Links: c.Links, Waiting: "the engine has not started yet",
 		Stable: c.Spec.Plan.Stable, Canary: c.Spec.Plan.Canary, Steps: c.Spec.Plan.Steps,
 	})
+	e.bind()
 	return e, nil
 }
 
@@ -169,7 +173,7 @@ func (e *Engine) Reload(s Spec) error {
 	if s.Plan.Name != e.id {
 		return fmt.Errorf("the file now names the rollout %q instead of %q: a rename needs a restart", s.Plan.Name, e.id)
 	}
-	if err := answerable(s.Plan); err != nil {
+	if err := e.cfg.answerable(s.Plan); err != nil {
 		return err
 	}
 	e.specMu.Lock()

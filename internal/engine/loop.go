@@ -24,7 +24,7 @@ const (
 // decided. It returns an error only if the saved state cannot be read. It may
 // be called once.
 func (e *Engine) Run(ctx context.Context) error {
-	defer e.Close()
+	defer e.lastWords(ctx)
 	if err := e.Open(ctx); err != nil {
 		return err
 	}
@@ -77,6 +77,7 @@ func (e *Engine) tick(ctx context.Context, requests []*request) time.Time {
 	}
 	before := e.withoutDelivered()
 	plan := e.currentSpec().Plan
+	e.heed(&g)
 	o := e.cfg.observation(before, plan, g, commandsOf(requests))
 	d := e.cfg.Next(before, o)
 	err := e.save(ctx, d)
@@ -93,6 +94,10 @@ func (e *Engine) tick(ctx context.Context, requests []*request) time.Time {
 		return g.now // the next run goes on from what was saved
 	}
 	e.record(ctx, before, g, o)
+	if err == nil {
+		e.put(g, d.Asks)
+	}
+	e.countUntold()
 	e.conclude()
 	e.show()
 	return e.wake(g, d.Wake, moved)

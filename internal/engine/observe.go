@@ -22,6 +22,8 @@ type gathered struct {
 	sample  *analysis.Sample // nil unless a block was closed
 	blind   string           // why no sample could be had
 	end     moment           // of the closed block
+	gates   []rollout.GateResult
+	signals []rollout.Signal
 }
 
 // moment is when a block was closed, and what the router reported then.

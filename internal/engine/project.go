@@ -54,6 +54,12 @@ func (e *Engine) status() Status {
 	if d := e.clock.jump(); d != 0 {
 		s.Warnings = append(s.Warnings, jumped(d))
 	}
+	for _, x := range e.seen.signals {
+		s.Signals = append(s.Signals, x)
+		if x.Effect == rollout.SignalWarn {
+			s.Warnings = append(s.Warnings, x.Name+": "+x.Message)
+		}
+	}
 	if e.cfg.Warnings != nil {
 		s.Warnings = append(s.Warnings, e.cfg.Warnings()...)
 	}
@@ -97,6 +103,7 @@ func (e *Engine) record(ctx context.Context, before rollout.State, g gathered, o
 	e.trouble.is("write the journal", "")
 	for i := range events {
 		e.delivered[events[i].ID] = true
+		e.journalled(events[i].Number)
 		e.subs.publish(Update{Event: &events[i]})
 	}
 	for i := range blocks {
@@ -144,15 +151,21 @@ func records(events []rollout.Event, blocks []Block) []store.Record {
 	return out
 }
 
-// withoutDelivered is the state with the events that the journal has taken
-// left out. That they are gone is saved with the next decision.
+// withoutDelivered is the state with the events left out that the journal has
+// taken and every listener was told of. That they are gone is saved with the
+// next decision.
 func (e *Engine) withoutDelivered() rollout.State {
+	e.listeners()
 	s := e.state
 	s.Events = nil
 	for _, ev := range e.state.Events {
-		if !e.delivered[ev.ID] {
+		if !e.delivered[ev.ID] || !e.heardByAll(ev) {
 			s.Events = append(s.Events, ev)
 		}
+	}
+	s.Told = nil
+	if len(e.told) > 0 {
+		s.Told = e.told
 	}
 	return s
 }

@@ -17,7 +17,7 @@ func (e *Engine) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("load the state of rollout %s: %w", e.id, err)
 	}
-	if err := check(s, v); err != nil {
+	if err := e.check(s, v); err != nil {
 		return fmt.Errorf("load the state of rollout %s: %w", e.id, err)
 	}
 	e.adopt(s, v)
@@ -25,13 +25,14 @@ func (e *Engine) load(ctx context.Context) error {
 		e.clock = newClock(e.cfg.Wall)
 		e.awoke(s)
 	}
+	e.recall(s)
 	e.want, e.wanted = s.Want, v > 0
 	return nil
 }
 
 // check tests what was loaded: a state that Next could not have made is not
 // acted upon.
-func check(s rollout.State, v store.Version) error {
+func (e *Engine) check(s rollout.State, v store.Version) error {
 	switch {
 	case v == 0:
 		return nil
@@ -41,7 +42,7 @@ func check(s rollout.State, v store.Version) error {
 	if err := s.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", store.ErrCorrupt, err)
 	}
-	return answerable(s.Plan)
+	return e.cfg.answerable(s.Plan)
 }
 
 // adopt makes a saved state the engine's own.

@@ -70,6 +70,12 @@ func (e *Engine) Close() {
 	if e.unask != nil {
 		e.unask()
 	}
+	for _, o := range e.cfg.Outside {
+		o.Close()
+	}
+	if e.cfg.Listeners != nil {
+		e.advance(e.cfg.Listeners.Close())
+	}
 	e.subs.close()
 	select {
 	case <-e.stopped:

@@ -34,6 +34,7 @@ type Status struct {
 	Totals         map[string]Totals         `json:"totals"`             // by arm, since this process began
 	Labels         map[string]Coverage       `json:"labels,omitempty"`   // by arm, of this revision; absent without metrics of labels
 	Links          map[string]string         `json:"links,omitempty"`    // "gateway", "dashboard": addresses
+	Signals        []rollout.Signal          `json:"signals,omitempty"`  // what hooks, checks and guardrails say now
 	Warnings       []string                  `json:"warnings,omitempty"` // standing conditions a person should know
 	FalseRollback  float64                   `json:"falseRollback"`
 	FalsePromotion float64                   `json:"falsePromotion"`

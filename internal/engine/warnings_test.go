@@ -189,11 +189,11 @@ func TestPlansThatAskNobody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := e.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "asks nobody") {
+		if err := e.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "nobody to ask") {
 			t.Errorf("a saved one: %v", err)
 		}
 		w.plan.Confirm = asks.Plan.Confirm
-		if _, err := New(w.configuration()); err == nil || !strings.Contains(err.Error(), "asks nobody") {
+		if _, err := New(w.configuration()); err == nil || !strings.Contains(err.Error(), "nobody to ask") {
 			t.Errorf("a new one: %v", err)
 		}
 	})

@@ -14,8 +14,9 @@
 // to have left; a command is obeyed twice; a revision that ended runs again
 // without a retry.
 //
-// What always happens: a Fail, a signal to take back, or an abort, wants all traffic that stable has
-// room for on stable in the same decision. Evidence comes before people, people before what moves by
+// What always happens: a Fail, a signal to take back, or an abort, wants all
+// traffic that stable has room for on stable in the same decision. Evidence
+// comes before signals, signals before people, people before what moves by
 // itself, and the deadline before a late Pass.
 //
 // Where a workload says how much traffic it has room for, traffic goes only
@@ -24,7 +25,7 @@
 //
 // A file holds one concern each: begin and handover (which revision),
 // initialize, climb (the ladder), room, hold, deadline, promote, rollback,
-// commands, listen (evidence), gates and
-// signals (what is asked of the outside, and what it says unasked), clock, want (the target follows from the
-// rest of the state alone). All functions are safe for concurrent use.
+// commands, listen (evidence), gates and signals (what is asked of the outside,
+// and what it says unasked), clock, want (the target follows from the rest of
+// the state alone). All functions are safe for concurrent use.
 package rollout

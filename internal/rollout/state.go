@@ -57,14 +57,14 @@ type State struct {
 	// before it were taken before its traffic flowed.
 	FirstBlock int64 `json:"firstBlock,omitempty"`
 
-	Seen    []string        `json:"seen,omitempty"`    // IDs of obeyed commands, the newest 256
-	Refused []Reply         `json:"refused,omitempty"` // answers to refused commands, the newest 64: a repetition is not obeyed later
-	Events  []Event         `json:"events,omitempty"`  // not yet delivered, the newest 256
-	Emitted uint64          `json:"emitted,omitempty"` // events of this rollout so far
+	Seen    []string `json:"seen,omitempty"`    // IDs of obeyed commands, the newest 256
+	Refused []Reply  `json:"refused,omitempty"` // answers to refused commands, the newest 64: a repetition is not obeyed later
+	Events  []Event  `json:"events,omitempty"`  // not yet delivered, the newest 256
+	Emitted uint64   `json:"emitted,omitempty"` // events of this rollout so far
 	// Told is how far each listener has been told of events: the Number of the
 	// newest one it need not hear again, by the listener's name.
-	Told map[string]uint64 `json:"told,omitempty"`
-	Retired map[string]Past `json:"retired,omitempty"` // revisions that left, by Revision.Hash, the newest 32
+	Told    map[string]uint64 `json:"told,omitempty"`
+	Retired map[string]Past   `json:"retired,omitempty"` // revisions that left, by Revision.Hash, the newest 32
 }
 
 // Past is how a revision left. A Phase that is not terminal means that it was
