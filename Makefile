@@ -49,6 +49,8 @@ crd: ## rebuild the custom resource definitions
 	rm -f deploy/crd/haldane.dev_*.yaml
 	$(GO) tool controller-gen crd:allowDangerousTypes=true paths=./api/... output:crd:dir=deploy/crd
 	$(GO) run ./scripts/crd deploy/crd
+	rm -f deploy/chart/crds/*.yaml
+	cp deploy/crd/haldane.dev_*.yaml deploy/chart/crds/
 
 .PHONY: ui
 ui: $(UI)/node_modules/.ready ## rebuild the dashboard's bundle
@@ -60,7 +62,7 @@ $(UI)/node_modules/.ready: $(UI)/package-lock.json
 
 .PHONY: verify
 verify: generate ## fail if generated files or go.mod are not what their sources make
-	@if [ -n "$$(git status --porcelain -- internal/web/dist deploy/crd api/v1alpha1/zz_generated.deepcopy.go)" ]; then git --no-pager diff --stat -- internal/web/dist deploy/crd api/v1alpha1/zz_generated.deepcopy.go; echo "generated files are not what their sources make: commit the result of make generate"; exit 1; fi
+	@if [ -n "$$(git status --porcelain -- internal/web/dist deploy/crd deploy/chart/crds api/v1alpha1/zz_generated.deepcopy.go)" ]; then git --no-pager diff --stat -- internal/web/dist deploy/crd deploy/chart/crds api/v1alpha1/zz_generated.deepcopy.go; echo "generated files are not what their sources make: commit the result of make generate"; exit 1; fi
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 
