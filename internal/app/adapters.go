@@ -2,7 +2,6 @@ package app
 
 import (
 	"errors"
-	"fmt"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/haldane-dev/haldane/internal/cluster"
 	"github.com/haldane-dev/haldane/internal/kube"
 	"github.com/haldane-dev/haldane/internal/metric"
+	"github.com/haldane-dev/haldane/internal/metric/prometheus/kubernetes"
 	"github.com/haldane-dev/haldane/internal/router"
 	"github.com/haldane-dev/haldane/internal/router/gatewayapi"
 	"github.com/haldane-dev/haldane/internal/router/nginx"
@@ -52,9 +52,7 @@ func adapters(cli.ControllerOptions) kube.Adapters {
 			}
 			return nil, errors.New("names a router that this version does not know")
 		},
-		Source: func(r cluster.Rollout) (metric.Source, error) {
-			return nil, fmt.Errorf("prometheus: not available in this version")
-		},
+		Source: func(r cluster.Rollout) (metric.Source, error) { return kubernetes.New(r) },
 	}
 	for _, x := range clusterRouters() {
 		out.Watch = append(out.Watch, x.kinds...)

@@ -3,9 +3,9 @@ package app
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strings"
 
+	"github.com/haldane-dev/haldane/internal/analysis"
 	"github.com/haldane-dev/haldane/internal/cli"
 	"github.com/haldane-dev/haldane/internal/judge"
 	"github.com/haldane-dev/haldane/internal/metric/prometheus"
@@ -20,7 +20,7 @@ func Recorded(ctx context.Context, o cli.RecordedOptions, take func(judge.Block)
 		Series: map[string]prometheus.Series{}, From: o.From, To: o.To, Block: o.Block,
 	}
 	if o.Token != "" {
-		opt.Transport = bearer(o.Token)
+		opt.Token = func(context.Context) (string, error) { return o.Token, nil }
 	}
 	preset, err := presetNamed(o.Exporter)
 	if err != nil {
@@ -48,15 +48,12 @@ func Recorded(ctx context.Context, o cli.RecordedOptions, take func(judge.Block)
 
 // presetNamed finds a preset by name; "custom" is one that knows nothing.
 func presetNamed(name string) (known, error) {
+	if p, ok := prometheus.PresetNamed(name); ok && name != "" {
+		return known{p}, nil
+	}
 	names := []string{"custom"}
 	for _, p := range prometheus.Presets() {
-		if p.Name == name {
-			return known{p}, nil
-		}
 		names = append(names, p.Name)
-	}
-	if name == "custom" {
-		return known{}, nil
 	}
 	return known{}, fmt.Errorf("--exporter is %q: write one of %s", name, strings.Join(names, ", "))
 }
@@ -82,22 +79,19 @@ func (k known) apply(opt *prometheus.Options, o cli.RecordedOptions) {
 		opt.Assigned = k.Weight
 	}
 	for _, m := range o.Plan.Analysis.Metrics {
-		s := prometheus.Series{}
-		for part, selector := range k.Kinds[m.Kind] {
-			s[part] = selector
-		}
-		opt.Series[m.Name] = s
+		opt.Series[m.Name] = k.counts(m.Kind)
 	}
 }
 
-// bearer sends a token with every request.
-type bearer string
-
-// RoundTrip implements http.RoundTripper.
-func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	r.Header.Set("Authorization", "Bearer "+string(b))
-	return http.DefaultTransport.RoundTrip(r)
+// counts returns where the exporter counts a kind of metric: of several things
+// the usual one.
+func (k known) counts(kind analysis.Kind) prometheus.Series {
+	for _, of := range []string{"class", "value", "confidence"} {
+		if s := k.Of(prometheus.Counted{Kind: kind, Of: of}); s != nil {
+			return s
+		}
+	}
+	return prometheus.Series{}
 }
 
 // LatencyEdges returns what the gateway counts latencies by, in seconds.

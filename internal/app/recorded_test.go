@@ -38,7 +38,7 @@ func TestRecordedKnowsExporters(t *testing.T) {
 		"haldane": {cli.RecordedOptions{Exporter: "haldane"}, []string{
 			`haldane_gateway_requests_total{assignment="random",arm="stable",rollout="churn"}`,
 			`haldane_gateway_requests_total{assignment="random",result="failed",arm="canary",rollout="churn"}`,
-			`haldane_gateway_request_duration_seconds_bucket{arm="canary",rollout="churn"}`,
+			`{__name__=~"haldane_gateway_request_duration_seconds|haldane_gateway_request_duration_seconds_bucket",arm="canary",rollout="churn"}`,
 			`haldane_gateway_assigned_total{arm="stable",rollout="churn"}`,
 		}},
 		"istio": {cli.RecordedOptions{Exporter: "istio", Stable: `destination_version="v1"`, Canary: `destination_version="v2"`, Weight: .05}, []string{
@@ -76,8 +76,8 @@ func TestRecordedKnowsExporters(t *testing.T) {
 func TestRecordedRefuses(t *testing.T) {
 	plan := rollout.Plan{Name: "churn", Analysis: analysis.Config{Metrics: []analysis.Metric{{Name: "labels", Kind: analysis.Outcome}}}}
 	for want, o := range map[string]cli.RecordedOptions{
-		"--exporter is \"prom\": write one of custom, haldane, istio":                                      {Exporter: "prom"},
-		"metric labels: which series count its total? A metric of kind outcome needs the parts total, bad": {Exporter: "haldane"},
+		"--exporter is \"prom\": write one of custom, haldane, istio, traefik, nginx, kserve, triton, vllm, seldon, bentoml, model": {Exporter: "prom"},
+		"metric labels: which series count its total? A metric of kind outcome needs the parts total, bad":                          {Exporter: "haldane"},
 	} {
 		o.Plan, o.From, o.To, o.Block = plan, time.Unix(1, 0), time.Unix(2, 0), time.Second
 		if err := Recorded(t.Context(), o, nil); err == nil || err.Error() != want {

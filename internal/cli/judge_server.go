@@ -52,7 +52,7 @@ func (s *serverFlags) judge(ctx context.Context, p Program, plan rollout.Plan, o
 	counted := false
 	err = p.Recorded(ctx, o, func(b judge.Block) error {
 		for _, x := range b.Metrics {
-			counted = counted || x.Stable.N > 0 || len(x.Stable.Counts) > 0 || x.Pairs > 0
+			counted = counted || x.Stable.N > 0 || len(x.Stable.Counts) > 0 || x.Stable.Native != nil || x.Pairs > 0
 		}
 		return r.Add(rules, b)
 	})

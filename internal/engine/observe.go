@@ -114,7 +114,9 @@ func (e *Engine) collect(ctx context.Context, g *gathered) {
 // ask sends for the counts of the open block until end.
 func (e *Engine) ask(ctx context.Context, end moment) *asking {
 	q := query(e.id, e.state, e.currentSpec())
-	w := metric.Window{After: e.state.Cursor, Start: e.block.start, End: end.now}
+	w := metric.Window{
+		After: e.state.Cursor, Start: e.block.start, End: end.now, Weight: e.block.traffic.Canary.Share(),
+	}
 	if e.anew {
 		w.After = ""
 	}

@@ -39,6 +39,10 @@ type Window struct {
 	After string    // Sample.Cursor of the last saved block, "" for none: what was before Start is nobody's
 	Start time.Time // of the stretch, for sources that keep no cursor
 	End   time.Time
+	// Weight is the canary's share of traffic all through it, in [0,1]. A source
+	// that sees only what was counted between two readings leaves out what
+	// straddles a change of it.
+	Weight float64
 }
 
 // Source counts what happened since the last block, per arm.

@@ -8,14 +8,12 @@ import (
 	"iter"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
-	"github.com/prometheus/client_golang/api"
-	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
 
 	"github.com/haldane-dev/haldane/internal/analysis"
+	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
 // The pieces in which samples are asked for, and how far before the range the
@@ -32,8 +30,9 @@ const MaxBlocks = 1_000_000
 // Options say where counts are and which are wanted.
 type Options struct {
 	Address   string
-	Transport http.RoundTripper // nil for the default
-	Stable    string            // label matchers of each arm's series: `version="v1"`
+	Transport http.RoundTripper                     // nil for the default
+	Token     func(context.Context) (string, error) // of every question; nil for none
+	Stable    string                                // label matchers of each arm's series: `version="v1"`
 	Canary    string
 	Series    map[string]Series // by name of the metric
 	Assigned  string            // counter of random decisions with the label weight; "" if there is none
@@ -58,16 +57,18 @@ func Read(ctx context.Context, metrics []analysis.Metric, o Options, take func(B
 	if err := o.Check(metrics); err != nil {
 		return err
 	}
-	client, err := api.NewClient(api.Config{Address: o.Address, RoundTripper: o.Transport})
+	server, err := connect(o.Address, o.Transport, o.Token)
 	if err != nil {
-		return fmt.Errorf("the address of Prometheus: %w", err)
+		return err
 	}
-	r := &reader{api: v1.NewAPI(client), o: o, weight: o.Weight, sources: sources(metrics, o)}
+	r := &reader{server: server, o: o, metrics: metrics, weight: o.Weight, sources: sources(metrics, o)}
 	if err := r.fetch(ctx, o.From, lookback); err != nil {
 		return err
 	}
 	for _, s := range r.sources {
-		s.counters.born = s.counters.born || r.found // its arm may come later than the other
+		for _, a := range s.arms {
+			a.counters.born = a.counters.born || r.found // its arm may come later than the other
+		}
 	}
 	for at := o.From; at.Before(o.To); {
 		end := earliest(at.Add(max(piece/o.Block, 1)*o.Block), o.To)
@@ -122,51 +123,56 @@ func sorted[T cmp.Ordered](s iter.Seq[T]) []T { return slices.Sorted(s) }
 
 // reader is one Read under way.
 type reader struct {
-	api     v1.API
+	server  *server
 	o       Options
+	metrics []analysis.Metric
 	sources []*source
 	found   bool // some series was there before the range
 	weight  float64
 }
 
-// source is one part of one metric of one arm.
+// source is one part of one metric.
 type source struct {
-	metric   analysis.Metric // the zero Metric for random decisions
-	part     string
-	arm      string
+	metric analysis.Metric // the zero Metric for random decisions
+	part   string
+	arms   []*asked
+	layout *layout
+}
+
+// asked is one arm's series of a source, or those of no arm under stable's name.
+type asked struct {
+	arm      traffic.Arm
 	selector string
 	counters counters
 	waiting  []gain // of blocks still to come, by time
-	layout   *layout
-}
-
-// layout is what the arms of one metric share: edges or bins.
-type layout struct {
-	unit  float64
-	edges []float64
-	bins  []string
 }
 
 func sources(metrics []analysis.Metric, o Options) []*source {
 	var out []*source
-	add := func(m analysis.Metric, part, selector string, l *layout, arms ...string) {
-		for _, arm := range arms {
-			matcher := map[string]string{"stable": o.Stable, "canary": o.Canary}[arm]
-			out = append(out, &source{metric: m, part: part, arm: arm, selector: with(selector, matcher), layout: l})
+	add := func(m analysis.Metric, part, selector string) {
+		s := &source{metric: m, part: part, layout: &layout{selector: selector, unit: 1}}
+		if part == partBuckets {
+			if m.Kind == analysis.Latency {
+				s.layout.unit = unit(selector)
+			}
+			selector = eitherForm(selector)
 		}
+		if m.Kind == analysis.Pairs {
+			s.arms = []*asked{{selector: selector}}
+		} else {
+			s.arms = []*asked{
+				{arm: traffic.Stable, selector: with(selector, o.Stable)}, {arm: traffic.Canary, selector: with(selector, o.Canary)},
+			}
+		}
+		out = append(out, s)
 	}
 	for _, m := range metrics {
-		for _, part := range parts(m.Kind) {
-			l := &layout{unit: unit(o.Series[m.Name][part])}
-			if m.Kind == analysis.Pairs {
-				add(m, part, o.Series[m.Name][part], l, "")
-				continue
-			}
-			add(m, part, o.Series[m.Name][part], l, "stable", "canary")
+		for _, part := range o.Series[m.Name].parts(m.Kind) {
+			add(m, part, o.Series[m.Name][part])
 		}
 	}
 	if o.Assigned != "" {
-		add(analysis.Metric{}, "assigned", o.Assigned, nil, "stable", "canary")
+		add(analysis.Metric{}, partAssigned, o.Assigned)
 	}
 	return out
 }
@@ -175,23 +181,19 @@ func sources(metrics []analysis.Metric, o Options) []*source {
 func (r *reader) fetch(ctx context.Context, end time.Time, over time.Duration) error {
 	from := model.TimeFromUnixNano(r.o.From.UnixNano())
 	for _, s := range r.sources {
-		query := s.selector + "[" + strconv.FormatInt(max(over.Milliseconds(), 1), 10) + "ms]"
-		value, _, _, err := r.api.Query(ctx, query, end)
-		if err != nil {
-			return fmt.Errorf("ask Prometheus for %s: %w", query, err)
-		}
-		m, ok := value.(model.Matrix)
-		if !ok {
-			return fmt.Errorf("ask Prometheus for %s: got a %s, want samples: write a selector of a counter", query, value.Type())
-		}
-		for _, stream := range m {
-			if len(stream.Histograms) > 0 {
-				return fmt.Errorf("%s is a native histogram: name the classic one, which ends in _bucket", s.selector)
+		for _, a := range s.arms {
+			m, err := r.server.ranged(ctx, a.selector, end, over)
+			if err != nil {
+				return err
 			}
+			r.found = r.found || len(m) > 0
+			gains, err := a.counters.take(m, from)
+			if err != nil {
+				return fmt.Errorf("%s %w", a.selector, err)
+			}
+			a.waiting = append(a.waiting, gains...)
+			slices.SortStableFunc(a.waiting, func(a, b gain) int { return cmp.Compare(a.at, b.at) })
 		}
-		r.found = r.found || len(m) > 0
-		s.waiting = append(s.waiting, s.counters.take(m, from)...)
-		slices.SortStableFunc(s.waiting, func(a, b gain) int { return cmp.Compare(a.at, b.at) })
 	}
 	return nil
 }

@@ -188,11 +188,11 @@ func TestPiecesCountOnce(t *testing.T) {
 func TestHistogram(t *testing.T) {
 	le := func(v string, from float64, values ...float64) fakeSeries { return one("pod=a,le="+v, from, values...) }
 	f := &fake{series: map[string][]fakeSeries{
-		`l_milliseconds_bucket{v="1"}`: {
+		`{__name__=~"l_milliseconds|l_milliseconds_bucket",v="1"}`: {
 			// Reset at 30: the lowest bucket does not fall, and must be reset all the same.
 			le("50", 0, 1, 4, 5, 6), le("100", 0, 10, 15, 25, 8), le("+Inf", 0, 20, 26, 40, 9),
 		},
-		`l_milliseconds_bucket{v="2"}`: {le("50", 30, 2, 3), le("100", 30, 2, 4), le("+Inf", 30, 5, 7)},
+		`{__name__=~"l_milliseconds|l_milliseconds_bucket",v="2"}`: {le("50", 30, 2, 3), le("100", 30, 2, 4), le("+Inf", 30, 5, 7)},
 	}}
 	m := []analysis.Metric{{Name: "latency", Kind: analysis.Latency}}
 	got := read(t, f, m, func(o *Options) { o.Series = map[string]Series{"latency": {"buckets": "l_milliseconds_bucket"}} })
@@ -273,7 +273,7 @@ func TestRefusals(t *testing.T) {
 		"no series":      {func(o *Options) { o.Series = nil }, fake{}, "which series count its total? A metric of kind errorRate needs the parts total, bad"},
 		"unknown part":   {func(o *Options) { o.Series["errors"]["worse"] = "x" }, fake{}, `"worse" is no part`},
 		"server's no":    {func(*Options) {}, fake{failure: "parse error: unexpected x"}, "unexpected x"},
-		"no such server": {func(o *Options) { o.Address = "http://127.0.0.1:1" }, fake{}, "ask Prometheus for r{v=\"1\"}[300000ms]"},
+		"no such server": {func(o *Options) { o.Address = "http://127.0.0.1:1" }, fake{}, "does not answer r{v=\"1\"}[300000ms]: dial tcp"},
 		"bad address":    {func(o *Options) { o.Address = "http://%zz" }, fake{}, "the address of Prometheus"},
 	} {
 		server := httptest.NewServer(&c.fake)
@@ -323,7 +323,7 @@ func TestSelectors(t *testing.T) {
 func TestPresetsAreComplete(t *testing.T) {
 	for _, p := range Presets() {
 		for kind, s := range p.Kinds {
-			if err := s.complete(analysis.Metric{Name: p.Name, Kind: kind}); err != nil {
+			if err := s.complete(analysis.Metric{Name: p.Name, Kind: kind.Kind, Upper: 1}); err != nil {
 				t.Error(err)
 			}
 		}

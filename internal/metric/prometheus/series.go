@@ -12,77 +12,76 @@ import (
 // part and without what tells the arms apart.
 type Series map[string]string
 
-// parts returns the parts that a kind of metric is counted from.
-func parts(k analysis.Kind) []string {
+// The parts that a metric is counted from.
+const (
+	partTotal      = "total"      // trials, or values
+	partBad        = "bad"        // hits
+	partBadToo     = "badToo"     // more hits, that one selector cannot name as well
+	partBuckets    = "buckets"    // of a histogram
+	partClasses    = "classes"    // a counter with the label class
+	partSum        = "sum"        // of values
+	partSquares    = "squares"    // sum of squares of values
+	partPairs      = "pairs"      // mirrored requests that can be compared
+	partDisagree   = "disagree"   // those with different answers
+	partCanaryOnly = "canaryOnly" // pairs in which the canary alone failed
+	partStableOnly = "stableOnly" // pairs in which stable alone failed
+	partAssigned   = "assigned"   // random decisions with the label weight
+)
+
+// need is one way to count a kind of metric.
+type need struct{ must, may []string }
+
+// needs returns the ways to count a kind of metric, the usual one first.
+func needs(k analysis.Kind) []need {
 	switch k {
 	case analysis.Latency:
-		return []string{"buckets"}
+		return []need{{must: []string{partBuckets}}}
 	case analysis.Drift:
-		return []string{"classes"}
+		return []need{{must: []string{partClasses}}, {must: []string{partBuckets}}}
 	case analysis.Mean:
-		return []string{"total", "sum", "squares"}
+		return []need{{must: []string{partTotal, partSum}, may: []string{partSquares}}}
 	case analysis.Pairs:
-		return []string{"pairs", "disagree"}
+		return []need{{must: []string{partPairs, partDisagree}, may: []string{partCanaryOnly, partStableOnly}}}
 	}
-	return []string{"total", "bad"} // ErrorRate, Outcome
+	return []need{{must: []string{partTotal, partBad}, may: []string{partBadToo}}} // ErrorRate, Outcome
 }
 
-// Preset is where a known exporter keeps its counters.
-type Preset struct {
-	Name   string
-	Arm    string // the label that tells arms apart, if it does by itself
-	Match  string // label that names the rollout, "" for none
-	Kinds  map[analysis.Kind]Series
-	Weight string // counter of random decisions with the labels arm and weight, "" for none
-}
-
-// Presets are the exporters known by name. Each metric of a rollout takes the
-// series of its kind.
-func Presets() []Preset {
-	return []Preset{
-		{
-			Name: "haldane", Arm: "arm", Match: "rollout", Weight: "haldane_gateway_assigned_total",
-			Kinds: map[analysis.Kind]Series{
-				analysis.ErrorRate: {
-					"total": `haldane_gateway_requests_total{assignment="random"}`,
-					"bad":   `haldane_gateway_requests_total{assignment="random",result="failed"}`,
-				},
-				analysis.Latency: {"buckets": `haldane_gateway_request_duration_seconds_bucket`},
-				analysis.Drift:   {"classes": `haldane_gateway_predictions_total{class!=""}`},
-				analysis.Mean: {
-					"total": `haldane_gateway_value_count`, "sum": `haldane_gateway_value_sum`,
-					"squares": `haldane_gateway_value_squares_total`,
-				},
-				analysis.Pairs: {
-					"pairs": `haldane_gateway_pairs_comparable_total`, "disagree": `haldane_gateway_pairs_disagree_total`,
-				},
-			},
-		},
-		{
-			Name: "istio",
-			Kinds: map[analysis.Kind]Series{
-				analysis.ErrorRate: {
-					"total": `istio_requests_total{reporter="source"}`,
-					"bad":   `istio_requests_total{reporter="source",response_code=~"5.."}`,
-				},
-				analysis.Latency: {"buckets": `istio_request_duration_milliseconds_bucket{reporter="source"}`},
-			},
-		},
+// parts lists the parts of a metric of a kind that these series have, in the order
+// in which they are counted.
+func (s Series) parts(k analysis.Kind) []string {
+	var out []string
+	for _, n := range needs(k) {
+		for _, p := range slices.Concat(n.must, n.may) {
+			if s[p] != "" {
+				out = append(out, p)
+			}
+		}
 	}
+	return out
 }
 
 // complete checks that every part that a metric needs is known, and no other.
 func (s Series) complete(m analysis.Metric) error {
-	want := parts(m.Kind)
-	for _, p := range want {
+	ways := needs(m.Kind)
+	want := ways[0]
+	for _, n := range ways[1:] {
+		if s[n.must[0]] != "" && s[want.must[0]] == "" {
+			want = n
+		}
+	}
+	text := strings.Join(want.must, ", ")
+	for _, p := range want.must {
 		if s[p] == "" {
-			return fmt.Errorf("metric %s: which series count its %s? A metric of kind %s needs the parts %s", m.Name, p, m.Kind, strings.Join(want, ", "))
+			return fmt.Errorf("metric %s: which series count its %s? A metric of kind %s needs the parts %s", m.Name, p, m.Kind, text)
 		}
 	}
 	for p := range s {
-		if !slices.Contains(want, p) {
-			return fmt.Errorf("metric %s: %q is no part of a metric of kind %s: write %s", m.Name, p, m.Kind, strings.Join(want, ", "))
+		if s[p] != "" && !slices.Contains(want.must, p) && !slices.Contains(want.may, p) {
+			return fmt.Errorf("metric %s: %q is no part of a metric of kind %s: write %s", m.Name, p, m.Kind, text)
 		}
+	}
+	if m.Kind == analysis.Mean && s[partSquares] == "" && m.Upper <= m.Lower {
+		return fmt.Errorf("metric %s: without the sum of squares its bounds must be known: write bounds, or the part squares", m.Name)
 	}
 	return nil
 }
@@ -103,6 +102,21 @@ func with(selector string, matchers ...string) string {
 		return head + add + "}"
 	}
 	return head + "," + add + "}"
+}
+
+// eitherForm makes a selector of classic buckets find the native histogram too,
+// which has the name without _bucket.
+func eitherForm(selector string) string {
+	name, rest, labelled := strings.Cut(strings.TrimSpace(selector), "{")
+	base, ok := strings.CutSuffix(strings.TrimSpace(name), "_bucket")
+	if !ok || base == "" {
+		return selector
+	}
+	out := fmt.Sprintf("{__name__=~%q", base+"|"+base+"_bucket")
+	if labelled && strings.TrimSpace(rest) != "}" {
+		return out + "," + rest
+	}
+	return out + "}"
 }
 
 // unit returns the seconds of one unit of the latencies that a selector names.

@@ -1,0 +1,69 @@
+package prometheus
+
+import (
+	"maps"
+
+	"github.com/haldane-dev/haldane/internal/analysis"
+)
+
+// Counted names what a metric is about: its kind, and of which of several things.
+type Counted struct {
+	Kind analysis.Kind
+	Of   string // as in metric.Metric; "" where there is but one
+}
+
+// Preset is where a known system keeps its counters.
+type Preset struct {
+	Name   string
+	Arm    string // the label that tells arms apart with the values stable and canary, if it does by itself
+	Match  string // label that names the rollout, "" for none
+	Weight string // counter of random decisions with the labels arm and weight, "" for none
+	// Pod is set where each process is of one arm, so that its pod tells which.
+	// Else the system is in the path of both, and a label names the arm.
+	Pod   bool
+	Kinds map[Counted]Series
+}
+
+// Of returns where a metric is counted, a copy; nil if the system does not count
+// it.
+func (p Preset) Of(c Counted) Series {
+	if c.Kind != analysis.Drift && c.Kind != analysis.Mean {
+		c.Of = ""
+	}
+	return maps.Clone(p.Kinds[c])
+}
+
+// Presets are the systems known by name.
+func Presets() []Preset {
+	return []Preset{haldane, istio, traefik, nginx, kserve, triton, vllm, seldon, bentoml, lecture}
+}
+
+// PresetNamed finds a preset; custom is one that knows no series.
+func PresetNamed(name string) (Preset, bool) {
+	if name == "custom" || name == "" {
+		return Preset{Name: "custom", Pod: true}, true
+	}
+	for _, p := range Presets() {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return Preset{}, false
+}
+
+// The things that most systems count.
+var (
+	failures   = Counted{Kind: analysis.ErrorRate}
+	latencies  = Counted{Kind: analysis.Latency}
+	confidence = Counted{analysis.Mean, "confidence"}
+)
+
+// rate is failures among requests.
+func rate(total, bad string) Series { return Series{partTotal: total, partBad: bad} }
+
+// histogramOf is the distribution that a histogram of a name has.
+func histogramOf(name string) Series { return Series{partBuckets: name + "_bucket"} }
+
+// meanOf is the mean that a histogram or summary of a name has. Its squares are
+// not counted.
+func meanOf(name string) Series { return Series{partTotal: name + "_count", partSum: name + "_sum"} }

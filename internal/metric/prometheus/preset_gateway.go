@@ -1,0 +1,31 @@
+package prometheus
+
+import "github.com/haldane-dev/haldane/internal/analysis"
+
+// haldane is Haldane's own gateway, by package exporter. Only requests that
+// chance sent to an arm are evidence.
+var haldane = Preset{
+	Name: "haldane", Arm: "arm", Match: "rollout", Weight: "haldane_gateway_assigned_total",
+	Kinds: map[Counted]Series{
+		failures: rate(`haldane_gateway_requests_total{assignment="random"}`,
+			`haldane_gateway_requests_total{assignment="random",result="failed"}`),
+		latencies:                       histogramOf("haldane_gateway_request_duration_seconds"),
+		{analysis.Drift, "class"}:       {partClasses: `haldane_gateway_predictions_total{class!=""}`},
+		{analysis.Drift, "confidence"}:  histogramOf("haldane_gateway_confidence"),
+		{analysis.Drift, "value"}:       histogramOf("haldane_gateway_value"),
+		confidence:                      squared("confidence", "confidence_squares_total"),
+		{analysis.Mean, "value"}:        squared("value", "value_squares_total"),
+		{analysis.Mean, "ttft"}:         squared("time_to_first_token_seconds", "time_to_first_token_squares_total"),
+		{analysis.Mean, "timePerToken"}: squared("time_per_output_token_seconds", "time_per_output_token_squares_total"),
+		{Kind: analysis.Pairs}: {
+			partPairs: `haldane_gateway_pairs_comparable_total`, partDisagree: `haldane_gateway_pairs_disagree_total`,
+			partCanaryOnly: `haldane_gateway_pairs_bad_total{arm="canary"}`, partStableOnly: `haldane_gateway_pairs_bad_total{arm="stable"}`,
+		},
+	},
+}
+
+func squared(name, squares string) Series {
+	s := meanOf("haldane_gateway_" + name)
+	s[partSquares] = "haldane_gateway_" + squares
+	return s
+}
