@@ -100,3 +100,7 @@ cluster-stop: ## stop it
 .PHONY: cluster-test
 cluster-test: cluster-build ## the cluster's own tests
 	cd test/cluster && $(GO) vet ./... && $(GO) test -timeout 20m ./...
+
+.PHONY: e2e-install
+e2e-install: cluster-build ## what is in deploy, on that cluster: manifests, chart, rights, kubectl haldane
+	cd test/e2e/install && $(GO) vet ./... && $(GO) test -timeout 20m ./...
