@@ -16,12 +16,14 @@ type Workload interface {
 	// and returns what it waits for, "" once all is there.
 	Prepare(ctx context.Context, t workload.Target) (waiting string, err error)
 	// Revisions returns the revision in service and the candidate that the
-	// user wants. They are equal when there is no candidate.
+	// user wants. They are equal when there is no candidate. ErrGone means that
+	// neither exists.
 	Revisions(ctx context.Context, t workload.Target) (stable, canary rollout.Revision, err error)
 	// Restore makes the user's own Deployment serve again, at stable's
 	// replicas and ready, so that the routes can be put back as they were. It
 	// is idempotent and returns what it waits for, "" once they can. It is
-	// called only while both revisions are equal; the router's Release follows,
+	// called only while both revisions are equal, and is ErrGone if the user's
+	// own Deployment does not exist; the router's Release follows,
 	// and then this workload's.
 	Restore(ctx context.Context, t workload.Target) (waiting string, err error)
 }

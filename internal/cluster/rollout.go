@@ -29,12 +29,15 @@ const (
 	AnnotationDecision = "haldane.dev/decision"
 )
 
-// The errors of writing.
+// The errors of adapters.
 var (
 	// ErrClaimed means that the object belongs to another rollout.
 	ErrClaimed = errors.New("belongs to another rollout")
 	// ErrStale means that a later decision has been written already.
 	ErrStale = errors.New("a later decision has been written already")
+	// ErrGone means that the user's own workload does not exist any more: there
+	// is nothing to put back.
+	ErrGone = errors.New("is gone")
 )
 
 // Rollout is what an adapter is told of the rollout it works for.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -13,12 +15,15 @@ import (
 	"github.com/haldane-dev/haldane/api/v1alpha1"
 	"github.com/haldane-dev/haldane/internal/cluster"
 	"github.com/haldane-dev/haldane/internal/rollout"
+	"github.com/haldane-dev/haldane/internal/router"
 	"github.com/haldane-dev/haldane/internal/traffic"
+	"github.com/haldane-dev/haldane/internal/workload"
 )
 
 // finalize puts the routes of a deleted rollout back, if its spec says so and
-// nobody is led to an unjudged version by it, and then lets it go. After ten
-// minutes it is let go whatever is left.
+// nobody is led to an unjudged version by it, and then lets it go. It is let go
+// whatever is left after ten minutes, and at once if the user's own Deployment
+// or the whole namespace is going too.
 func (c *Controller) finalize(ctx context.Context, m *v1alpha1.ModelRollout) (reconcile.Result, error) {
 	about := client.ObjectKeyFromObject(m)
 	if !controllerutil.ContainsFinalizer(m, Finalizer) {
@@ -29,38 +34,55 @@ func (c *Controller) finalize(ctx context.Context, m *v1alpha1.ModelRollout) (re
 	whole := defaulted(m)
 	left := m.DeletionTimestamp.Add(lettingGo).Sub(c.cfg.Wall())
 	if whole.Spec.OnDelete == v1alpha1.OnDeleteKeep || left <= 0 {
-		if err := d.calm(ctx, whole); err != nil && left > 0 {
-			return reconcile.Result{}, err
+		last, err := d.last(ctx, whole)
+		if err == nil {
+			err = d.calm(ctx, last)
+		}
+		if err != nil && left > 0 && !pointless(err) {
+			return reconcile.Result{}, errors.Join(err, c.tellLeaving(ctx, m, err.Error()))
 		}
 		return reconcile.Result{}, c.letGo(ctx, m)
 	}
 	waiting, err := d.restore(ctx, whole)
-	if err != nil || waiting != "" {
-		t := turned{waiting: waiting}
-		if waiting != "" {
-			t.waiting = fmt.Sprintf("%s; it is let go at %s whatever is left", waiting, m.DeletionTimestamp.Add(lettingGo).UTC().Format(time.RFC3339))
-		}
-		err = errors.Join(err, c.tellLeaving(ctx, m, t))
-		return reconcile.Result{RequeueAfter: min(2*time.Second, left)}, err
+	switch {
+	case pointless(err):
+		return reconcile.Result{}, c.letGo(ctx, m)
+	case err != nil:
+		return reconcile.Result{}, errors.Join(err, c.tellLeaving(ctx, m, err.Error()))
+	case waiting != "":
+		return reconcile.Result{RequeueAfter: min(2*time.Second, left)}, c.tellLeaving(ctx, m, waiting)
 	}
 	return reconcile.Result{}, c.letGo(ctx, m)
+}
+
+// pointless reports whether an error says that there is nothing to put back, or
+// nowhere.
+func pointless(err error) bool {
+	return errors.Is(err, cluster.ErrGone) || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
 }
 
 // restore leads all traffic back to the user's own Deployment and removes what
 // was made for the rollout. It returns what it waits for.
 func (d *driver) restore(ctx context.Context, m *v1alpha1.ModelRollout) (waiting string, err error) {
-	if err := d.calm(ctx, m); err != nil || d.active == nil {
+	last, err := d.last(ctx, m)
+	if err != nil || d.active == nil {
 		return "", err
 	}
 	w, r, _ := d.guard.parts()
-	at := d.workloadTarget()
+	at := workload.Target{Rollout: string(d.id), Sequence: last.sequence}
 	type pair struct{ stable, canary rollout.Revision }
-	now, err := bounded(ctx, d.c.cfg.Timeout, func(ctx context.Context) (pair, error) {
+	now, unread := bounded(ctx, d.c.cfg.Timeout, func(ctx context.Context) (pair, error) {
 		s, c, err := w.Revisions(ctx, at)
 		return pair{s, c}, err
 	})
-	if err != nil {
-		return "", fmt.Errorf("read the revisions: %w", err)
+	if errors.Is(unread, cluster.ErrGone) {
+		return "", unread
+	}
+	if err := d.calm(ctx, last); err != nil {
+		return "", err
+	}
+	if unread != nil {
+		return "", fmt.Errorf("read the revisions: %w", unread)
 	}
 	if now.stable.Hash != now.canary.Hash {
 		return fmt.Sprintf("The routes as they were would lead to %s, which was not promoted: undo the edit, or set onDelete: Keep", now.canary), nil
@@ -70,7 +92,7 @@ func (d *driver) restore(ctx context.Context, m *v1alpha1.ModelRollout) (waiting
 		return waiting, err
 	}
 	_, err = bounded(ctx, d.c.cfg.Timeout, func(ctx context.Context) (struct{}, error) {
-		if err := r.Release(ctx, d.routerTarget()); err != nil {
+		if err := r.Release(ctx, router.Target{Rollout: string(d.id), Sequence: last.sequence}); err != nil {
 			return struct{}{}, fmt.Errorf("put the routes back: %w", err)
 		}
 		return struct{}{}, w.Release(ctx, at)
@@ -78,26 +100,37 @@ func (d *driver) restore(ctx context.Context, m *v1alpha1.ModelRollout) (waiting
 	return "", err
 }
 
-// calm takes all traffic from a candidate that is on its way. It does nothing
-// for a rollout that never began.
-func (d *driver) calm(ctx context.Context, m *v1alpha1.ModelRollout) error {
-	st, version, err := d.c.cfg.States.Load(ctx, d.id)
-	if err != nil || version == 0 {
-		return err
+// last is what a rollout that is deleted has decided, and the sequence of what
+// is written now: later than every decision.
+type last struct {
+	state    rollout.State
+	sequence uint64
+}
+
+func (d *driver) last(ctx context.Context, m *v1alpha1.ModelRollout) (last, error) {
+	st, _, err := d.c.cfg.States.Load(ctx, d.id)
+	if err != nil {
+		return last{}, err
 	}
 	if d.active == nil {
-		if err := d.firstEquip(ctx, m, d.c.refuse(m)); err != nil || d.active == nil {
-			return err
+		if err := d.firstEquip(ctx, m, d.c.refuse(m)); err != nil {
+			return last{}, err
 		}
 	}
-	if resting(st) || st.Phase == rollout.Promoted || st.Serving != "" {
+	return last{st, d.c.cfg.States.Epoch(d.id) + st.Sequence + 1}, nil
+}
+
+// calm takes all traffic from a candidate that is on its way. It does nothing
+// for a rollout that never began.
+func (d *driver) calm(ctx context.Context, l last) error {
+	st := l.state
+	if d.active == nil || resting(st) || st.Phase == rollout.Promoted || st.Serving != "" {
 		return nil
 	}
 	split := st.Want.Split
 	split.Canary, split.Mirror, split.Open = 0, 0, false
 	split.Generation++
-	target := d.routerTarget()
-	target.Sequence = d.c.cfg.States.Epoch(d.id) + st.Sequence + 1
+	target := router.Target{Rollout: string(d.id), Sequence: l.sequence}
 	_, r, _ := d.guard.parts()
 	return d.carry(ctx, func(ctx context.Context) (traffic.Observed, error) {
 		if err := r.Apply(ctx, target, split); err != nil {
@@ -120,9 +153,10 @@ func (d *driver) carry(ctx context.Context, apply func(context.Context) (traffic
 }
 
 // tellLeaving says in the status what a deletion waits for.
-func (c *Controller) tellLeaving(ctx context.Context, m *v1alpha1.ModelRollout, t turned) error {
+func (c *Controller) tellLeaving(ctx context.Context, m *v1alpha1.ModelRollout, waiting string) error {
 	next := m.DeepCopy()
-	next.Status.Waiting = t.waiting
+	next.Status.Waiting = clipped(fmt.Sprintf("%s; it is let go at %s whatever is left", waiting,
+		m.DeletionTimestamp.Add(lettingGo).UTC().Format(time.RFC3339)), 1024)
 	if next.Status.Waiting == m.Status.Waiting {
 		return nil
 	}

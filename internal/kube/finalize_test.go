@@ -110,6 +110,46 @@ func TestDeletionAfterTheEditIsUndone(t *testing.T) {
 	})
 }
 
+// TestDeletionIsFinishedByAnotherProcess: it knows of the decisions that were
+// written before from their state alone.
+func TestDeletionIsFinishedByAnotherProcess(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		w.create(document())
+		r := w.run()
+		w.settle(r)
+		w.offer(r, "b")
+		w.until("at 10%", weight("10%"))
+		w.remove(r)
+		time.Sleep(10 * time.Second)
+		r.halt()
+		r = w.run()
+		r.touch()
+		w.offer(r, "a")
+		if d := w.gone(); d > time.Minute {
+			t.Errorf("it took %s", d)
+		}
+	})
+}
+
+// TestDeletionOfEverything: where the models are gone too nothing is put back,
+// and a namespace that ends is not kept.
+func TestDeletionOfEverything(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		w.create(document())
+		r := w.run()
+		w.settle(r)
+		w.offer(r, "b")
+		w.until("at 10%", weight("10%"))
+		w.models.mu.Lock()
+		w.models.gone = true
+		w.models.mu.Unlock()
+		w.remove(r)
+		if d := w.gone(); d > 10*time.Second {
+			t.Errorf("it took %s", d)
+		}
+	})
+}
+
 // TestARefusedRolloutCanBeDeleted, and so can one that never began.
 func TestARefusedRolloutCanBeDeleted(t *testing.T) {
 	in(t, func(t *testing.T, w *world) {

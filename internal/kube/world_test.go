@@ -144,6 +144,7 @@ type models struct {
 	runs              string // what the candidate's pods run
 	waiting           string // of Prepare
 	restored          int
+	gone              bool // both Deployments are
 	released          int
 	blocks            *cluster.Condition
 }
@@ -207,6 +208,9 @@ func (m *models) Prepare(context.Context, workload.Target) (string, error) {
 func (m *models) Revisions(context.Context, workload.Target) (stable, canary rollout.Revision, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.gone {
+		return stable, canary, cluster.ErrGone
+	}
 	return rollout.Revision{Version: "v-" + m.stable, Hash: m.stable}, rollout.Revision{Version: "v-" + m.candidate, Hash: m.candidate}, nil
 }
 

@@ -13,10 +13,12 @@ import (
 	"github.com/haldane-dev/haldane/test/cluster/clustertest"
 )
 
-// controller is `haldane controller` as a pod of the cluster.
+// controller is `haldane controller` as deploy/cluster-wide installs it: two
+// pods, under the accounts and roles that are shipped.
 type controller struct {
 	c       *clustertest.Cluster
 	program string
+	user    string // who the tests are to the API server
 }
 
 // install puts the controller into the cluster and waits until it is ready.
@@ -24,12 +26,9 @@ func install(t *testing.T, c *clustertest.Cluster) *controller {
 	t.Helper()
 	x := &controller{c: c, program: filepath.Join(programs, "haldane")}
 	c.AddImage("haldane:*", clustertest.Image{Program: x.program})
-	c.Kubectl("apply", "--server-side", "-f", "../../deploy/crd")
-	c.Kubectl("wait", "--for=condition=Established", "--timeout=60s",
-		"crd/modelrollouts.haldane.dev", "crd/rolloutcommands.haldane.dev", "crd/rolloutstates.haldane.dev")
-	c.Apply(installation)
-	x.c = c.For(t)
+	c.Kubectl("apply", "--server-side", "-k", "../../deploy/cluster-wide")
 	c.Kubectl("-n", "haldane-system", "rollout", "status", "deployment/haldane-controller", "--timeout="+patience.String())
+	x.user = strings.TrimSpace(c.Kubectl("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}"))
 	return x
 }
 
@@ -86,34 +85,3 @@ func (x *controller) tail(namespace string) string {
 	slices.Sort(out) // by time
 	return strings.Join(out[max(0, len(out)-80):], "")
 }
-
-const installation = `
-apiVersion: v1
-kind: Namespace
-metadata: {name: haldane-system}
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: haldane-controller, namespace: haldane-system}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: haldane-controller}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
-subjects: [{kind: ServiceAccount, name: haldane-controller, namespace: haldane-system}]
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: haldane-controller, namespace: haldane-system}
-spec:
-  selector: {matchLabels: {app: haldane-controller}}
-  template:
-    metadata: {labels: {app: haldane-controller}}
-    spec:
-      serviceAccountName: haldane-controller
-      containers:
-      - name: controller
-        image: haldane:e2e
-        args: [controller, --all-namespaces, --leader-elect=false]
-        readinessProbe: {httpGet: {path: /readyz, port: 8081}, periodSeconds: 1}
-`

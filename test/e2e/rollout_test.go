@@ -60,9 +60,6 @@ spec:
 ANALYSIS
 `
 
-// ladder is the steps of most rollouts here.
-const ladder = `[{weight: 5}, {weight: 25}, {weight: 50}, {weight: 100}]`
-
 // seen is a status that differs from the one before, and when it was read.
 type seen struct {
 	at     time.Time
@@ -255,8 +252,8 @@ func (s *space) release(version string) time.Time {
 func (s *space) command(t *testing.T, verb string, more ...string) v1alpha1.RolloutCommandStatus {
 	t.Helper()
 	name := fmt.Sprintf("%s-%d", verb, time.Now().UnixNano())
-	s.apply(fmt.Sprintf("apiVersion: haldane.dev/v1alpha1\nkind: RolloutCommand\nmetadata: {name: %s, namespace: NAMESPACE}\nspec: {rollout: churn, verb: %s, requestedBy: admin%s}\n",
-		name, verb, strings.Join(append([]string{""}, more...), ", ")))
+	s.apply(fmt.Sprintf("apiVersion: haldane.dev/v1alpha1\nkind: RolloutCommand\nmetadata: {name: %s, namespace: NAMESPACE}\nspec: {rollout: churn, verb: %s, requestedBy: \"%s\"%s}\n",
+		name, verb, s.controller.user, strings.Join(append([]string{""}, more...), ", ")))
 	var out v1alpha1.RolloutCommandStatus
 	eventually(t, verb+" is answered", func() error {
 		var x v1alpha1.RolloutCommand

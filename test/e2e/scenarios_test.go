@@ -1,21 +1,35 @@
 package e2e
 
 import (
+	"context"
+	"fmt"
 	"testing"
 	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
 )
 
-// scenario is a story that holds for every router.
+// scenario is a story that holds for every router. The ones that say the same
+// of each router, because it is not asked, are told of one.
 type scenario struct {
 	name  string
-	steps string // of the strategy; ladder if empty
+	once  bool
+	steps string // of the strategy; the driver's ladder if empty
 	run   func(*stage)
 }
 
 var scenarios = []scenario{
 	{name: "promotion", run: testPromotion},
+	{name: "errors", run: testErrors},
+	{name: "slow", run: testSlow, once: true},
+	{name: "drift", run: testDrift, once: true},
+	{name: "crash", run: testCrash, once: true},
+	{name: "commands", run: testCommands, once: true, steps: `[{weight: 50}, {pause: {}}, {weight: 100}]`},
+	{name: "edit", run: testEdit, once: true, steps: `[{weight: 50}, {pause: {}}, {weight: 100}]`},
+	{name: "by-hand", run: testByHand, steps: `[{weight: 50}, {pause: {}}, {weight: 100}]`},
+	{name: "deletion", run: testDeletion, steps: `[{weight: 50}, {pause: {}}, {weight: 100}]`},
 }
 
 // stage is a namespace in which v1 serves behind a router that Haldane has
@@ -29,16 +43,18 @@ type stage struct {
 }
 
 // rate is how many requests a second each scenario sends.
-const rate = 100
+const rate = 80
 
-// analysisOf is the analysis of most rollouts here. Margins are wide: the
+// analysisOf is the analysis of the rollouts here. Margins are wide: the
 // statistics are tested elsewhere, and evidence must come in seconds.
-const analysisOf = `    source: {prometheus: {address: http://10.77.0.20:9090, preset: model, scrapeInterval: 1s}}
-    warmup: 2s
+const analysisOf = `    source: {prometheus: {address: "http://10.77.0.20:9090", preset: model, scrapeInterval: 1s}}
+    warmup: 1s
     maxDuration: 10m
-    controls: {srm: 0.01%}
+    controls: {srm: 0.01%, dispersion: "off"}
     metrics:
-    - {name: errors, errorRate: {maxIncrease: 3pp}}
+    - {name: errors, errorRate: {maxIncrease: 4pp}, tolerate: 25%}
+    - {name: latency, latency: {maxOver: {25ms: 40pp}}}
+    - {name: predictions, drift: {of: class, max: 30%}}
 `
 
 // begun brings a namespace to where a user is who has installed Haldane and
@@ -46,14 +62,14 @@ const analysisOf = `    source: {prometheus: {address: http://10.77.0.20:9090, p
 func begun(t *testing.T, w *world, d driver, steps string) *stage {
 	t.Helper()
 	s := &stage{space: w.space(t, t.Name()), driver: d}
-	s.apply(model, "REPLICAS", "2")
+	s.apply(model, "REPLICAS", fmt.Sprint(d.replicas))
 	s.apply(d.before)
 	s.kubectl("rollout", "status", "deployment/churn", "--timeout="+patience.String())
 	s.load = begin(t, rate, d.send(s.space))
 	s.load.answered("v1")
 	s.begun = time.Now()
 	if steps == "" {
-		steps = ladder
+		steps = d.ladder
 	}
 	s.watch = s.space.watch()
 	s.apply(rolloutFile, "ROUTING", d.routing, "STEPS", steps, "ANALYSIS", analysisOf)
@@ -61,25 +77,210 @@ func begun(t *testing.T, w *world, d driver, steps string) *stage {
 		return x.Phase == "Idle" && x.Stable.Version == "v1" && x.Weight.Observed == "0%" && x.Weight.Level == "Accepted"
 	})
 	eventually(t, "the user's own Deployment has no pods", func() error { return s.replicas("churn", 0) })
+	if d.after != nil {
+		d.after(s.space)
+	}
 	return s
+}
+
+// promoted waits until a version has taken stable's place, and its own
+// Deployment is at rest again.
+func (s *stage) promoted(since time.Time, version string) {
+	s.t.Helper()
+	s.watch.phase(since, version, "Promoted")
+	eventually(s.t, "stable runs "+version+" and the candidate has ended", func() error {
+		if err := s.image("churn-stable", "churn:"+version); err != nil {
+			return err
+		}
+		return s.replicas("churn", 0)
+	})
+	s.only(version)
+}
+
+// takenBack waits until a version was taken back and v1 serves alone.
+func (s *stage) takenBack(since time.Time, version string) {
+	s.t.Helper()
+	s.watch.phase(since, version, "RolledBack")
+	eventually(s.t, "the candidate has ended", func() error { return s.replicas("churn", 0) })
+	if err := s.image("churn-stable", "churn:v1"); err != nil {
+		s.t.Error(err)
+	}
+	s.only("v1")
+}
+
+// only fails unless a version alone answers from now on.
+func (s *stage) only(version string) {
+	s.t.Helper()
+	from := time.Now()
+	eventually(s.t, "requests are answered", func() error {
+		if n := len(s.load.between(from, time.Now())); n < rate {
+			return fmt.Errorf("%d requests so far", n)
+		}
+		return nil
+	})
+	for v, n := range count(s.load.between(from, time.Now())) {
+		if v != version {
+			s.t.Errorf("%d requests were answered by %s, where %s alone serves", n, v, version)
+		}
+	}
 }
 
 // testPromotion: a good model climbs, the sender sees each share, no request
 // fails, and stable runs it in the end.
 func testPromotion(s *stage) {
 	at := s.release("good")
-	s.watch.phase(at, "good", "Promoted")
-	s.watch.split(s.load, "good", "5%", "25%", "50%", "100%")
-	eventually(s.t, "stable runs it and the candidate has ended", func() error {
-		if err := s.image("churn-stable", "churn:good"); err != nil {
+	s.promoted(at, "good")
+	s.watch.split(s.load, "good", s.driver.shares...)
+	s.load.unharmed(s.begun)
+}
+
+// testErrors: a model that fails on some customers.
+func testErrors(s *stage) { s.bad("errors", "errors") }
+
+// testSlow: a model that waits before it answers.
+func testSlow(s *stage) { s.bad("slow", "latency") }
+
+// testDrift: a model that says yes far too often.
+func testDrift(s *stage) { s.bad("drift", "predictions") }
+
+// bad expects a version to be taken back because of a metric, and no request to
+// fail but those that the model itself fails on.
+func (s *stage) bad(version, metric string) {
+	s.t.Helper()
+	at := s.release(version)
+	s.takenBack(at, version)
+	failed := false
+	for _, x := range s.watch.all() {
+		for _, e := range x.status.Evidence {
+			failed = failed || x.status.Canary.Version == version && e.Name == metric && e.Decision == "Fail"
+		}
+	}
+	if !failed {
+		s.t.Errorf("%s was taken back, and %s never failed", version, metric)
+	}
+	s.load.unharmed(s.begun)
+}
+
+// testCrash: a model that does not start never gets traffic, and the reason is
+// the pod's.
+func testCrash(s *stage) {
+	at := s.release("broken")
+	end := s.watch.phase(at, "broken", "RolledBack")
+	if end.status.Reason == "" {
+		s.t.Error("the status gives no reason")
+	}
+	s.t.Logf("reason: %s", end.status.Reason)
+	s.takenBack(at, "broken")
+	for _, x := range s.watch.all() {
+		if x.status.Weight.Wanted != "0%" && x.status.Weight.Wanted != "" {
+			s.t.Errorf("it was to get %s", x.status.Weight.Wanted)
+			break
+		}
+	}
+	s.load.unharmed(s.begun)
+}
+
+// testCommands: a person pauses, goes on, aborts, tries again and approves.
+func testCommands(s *stage) {
+	at := s.release("good")
+	s.watch.carried(at, "good", "50%")
+	s.obeyed("pause")
+	s.watch.phase(at, "good", "Paused")
+	s.obeyed("resume")
+	waiting := func(x v1alpha1.ModelRolloutStatus) bool { return x.Phase == "Paused" && x.StepIndex == 1 }
+	s.watch.await(at, "it waits at the pause", waiting)
+	if got := s.command(s.t, "promote", "step: 0"); got.Outcome != v1alpha1.CommandRejected {
+		s.t.Errorf("promote from a step that is over: %s: %s", got.Outcome, got.Message)
+	}
+	at = time.Now()
+	s.obeyed("abort", "reason: second thoughts")
+	s.takenBack(at, "good")
+	at = time.Now()
+	s.obeyed("retry")
+	s.watch.await(at, "the second attempt waits at the pause", func(x v1alpha1.ModelRolloutStatus) bool {
+		return waiting(x) && x.Attempt == 2
+	})
+	s.obeyed("promote", "step: 1")
+	s.promoted(at, "good")
+	s.load.unharmed(s.begun)
+}
+
+// testEdit: a new image in mid-rollout gets no traffic before the one that is
+// on its way has lost all of its own.
+func testEdit(s *stage) {
+	at := s.release("good")
+	s.watch.carried(at, "good", "50%")
+	edited := s.release("slow")
+	s.watch.carried(edited, "slow", "50%")
+	begun := s.watch.await(edited, "slow begins", func(x v1alpha1.ModelRolloutStatus) bool {
+		return x.Canary.Version == "slow" && x.Weight.Wanted == "50%"
+	})
+	if n := count(s.load.between(edited, begun.at.Add(-time.Second)))["slow"]; n > 0 {
+		s.t.Errorf("%d requests were answered by slow before it had its turn", n)
+	}
+	s.takenBack(edited, "slow")
+	s.load.unharmed(s.begun)
+}
+
+// testByHand: somebody writes a weight of their own; it is put right, and
+// nobody is lost.
+func testByHand(s *stage) {
+	at := s.release("good")
+	s.watch.await(at, "it waits at the pause", func(x v1alpha1.ModelRolloutStatus) bool {
+		return x.Phase == "Paused" && x.StepIndex == 1 && x.Weight.Observed == "50%"
+	})
+	s.driver.tamper(s.space)
+	eventually(s.t, "the weight is put right", func() error { return s.driver.tampered(s.space) })
+	at = time.Now()
+	s.obeyed("promote")
+	s.promoted(at, "good")
+	s.load.unharmed(s.begun)
+}
+
+// testDeletion: the rollout is deleted in mid-rollout; it waits for the user to
+// say what is to serve, and then everything is as it was.
+func testDeletion(s *stage) {
+	at := s.release("good")
+	s.watch.carried(at, "good", "50%")
+	s.kubectl("delete", "modelrollout", "churn", "--wait=false")
+	eventually(s.t, "the deletion says what it waits for", func() error {
+		var m v1alpha1.ModelRollout
+		if err := s.api.Get(context.Background(), client.ObjectKey{Namespace: s.name, Name: "churn"}, &m); err != nil {
 			return err
 		}
-		return s.replicas("churn", 0)
+		if m.Status.Waiting == "" || m.DeletionTimestamp == nil {
+			return fmt.Errorf("waiting %q", m.Status.Waiting)
+		}
+		return nil
 	})
-	from := time.Now()
-	s.load.answered("good")
-	s.load.unharmed(s.begun)
-	if n := count(s.load.between(from, time.Now()))["v1"]; n > 0 {
-		s.t.Errorf("%d requests were answered by v1 after its end", n)
+	s.only("v1")
+	s.release("v1") // the edit is undone
+	if s.driver.leaving != nil {
+		s.driver.leaving(s.space)
 	}
+	eventually(s.t, "the rollout is gone", func() error {
+		var m v1alpha1.ModelRollout
+		err := s.api.Get(context.Background(), client.ObjectKey{Namespace: s.name, Name: "churn"}, &m)
+		if err == nil {
+			return fmt.Errorf("it waits: %s", m.Status.Waiting)
+		}
+		return client.IgnoreNotFound(err)
+	})
+	if err := s.driver.restored(s.space); err != nil {
+		s.t.Errorf("the route is not as it was: %v", err)
+	}
+	if err := s.replicas("churn", s.driver.replicas); err != nil {
+		s.t.Error(err)
+	}
+	if _, err := s.deployment("churn-stable"); client.IgnoreNotFound(err) != nil || err == nil {
+		s.t.Errorf("churn-stable is still there (%v)", err)
+	}
+	eventually(s.t, "stable's pods have ended", func() error {
+		if out := s.kubectl("get", "pods", "-l", "haldane.dev/role=stable", "-o", "name"); out != "" {
+			return fmt.Errorf("%s", out)
+		}
+		return nil
+	})
+	s.only("v1")
+	s.load.unharmed(s.begun)
 }

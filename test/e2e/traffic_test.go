@@ -194,6 +194,15 @@ func byTraefik(c *clustertest.Cluster, host string) func([]byte) (*http.Response
 	}
 }
 
+// byService sends to a Service, each request by a connection of its own: it is
+// connections that are spread over pods.
+func byService(c *clustertest.Cluster, service string) func([]byte) (*http.Response, error) {
+	client := &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{DialContext: c.DialContext, DisableKeepAlives: true}}
+	return func(body []byte) (*http.Response, error) {
+		return client.Post("http://"+service+".svc.cluster.local/v2/models/churn/infer", "application/json", bytes.NewReader(body))
+	}
+}
+
 // eventually calls f every 50 ms until it returns nil, and ends the test with
 // its last error if that takes longer than patience.
 func eventually(t *testing.T, what string, f func() error) {

@@ -99,10 +99,13 @@ func (s *space) report() {
 	s.t.Logf("the controller's log:\n%s", s.controller.tail(s.name))
 }
 
-// apply applies manifests in the space: NAMESPACE stands for its name, and the
-// pairs of replace for each other.
+// apply applies manifests, if there are any, in the space: NAMESPACE stands for
+// its name, and the pairs of replace for each other.
 func (s *space) apply(manifests string, replace ...string) {
 	s.t.Helper()
+	if manifests == "" {
+		return
+	}
 	s.Apply(strings.NewReplacer(append([]string{"NAMESPACE", s.name}, replace...)...).Replace(manifests))
 }
 

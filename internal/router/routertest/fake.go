@@ -9,8 +9,9 @@ import (
 	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
-// Fake is a router in memory that carries what is applied at once. The zero
-// Fake is ready. It is safe for concurrent use.
+// Fake is a router in memory that carries what is applied at once, and refuses
+// what was decided before that. The zero Fake is ready. It is safe for
+// concurrent use.
 type Fake struct {
 	// OnApply, if set, is called before a split is stored; its error refuses
 	// the split. Set it before use.
@@ -21,6 +22,7 @@ type Fake struct {
 	mu      sync.Mutex
 	current *traffic.Split
 	applied []traffic.Split
+	written uint64 // sequence of the latest decision
 }
 
 var _ router.Router = (*Fake)(nil)
@@ -34,7 +36,7 @@ func (f *Fake) Capabilities(context.Context, router.Target) (traffic.Capabilitie
 }
 
 // Apply stores s.
-func (f *Fake) Apply(_ context.Context, _ router.Target, s traffic.Split) error {
+func (f *Fake) Apply(_ context.Context, t router.Target, s traffic.Split) error {
 	if s.Canary < 0 || s.Canary > traffic.Full {
 		return fmt.Errorf("canary weight %s is not between 0%% and 100%%", s.Canary)
 	}
@@ -45,6 +47,10 @@ func (f *Fake) Apply(_ context.Context, _ router.Target, s traffic.Split) error 
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if err := f.late(t); err != nil {
+		return err
+	}
+	f.written = t.Sequence
 	f.current = &s
 	f.applied = append(f.applied, s)
 	return nil
@@ -65,11 +71,22 @@ func (f *Fake) Observe(ctx context.Context, _ router.Target) (traffic.Observed, 
 	return o, nil
 }
 
+// late refuses what an older decision wants. A hand has no sequence.
+func (f *Fake) late(t router.Target) error {
+	if t.Sequence != 0 && t.Sequence < f.written {
+		return fmt.Errorf("a later decision has been written already: this is decision %d, and %d is there", t.Sequence, f.written)
+	}
+	return nil
+}
+
 // Release forgets the split.
-func (f *Fake) Release(context.Context, router.Target) error {
+func (f *Fake) Release(_ context.Context, t router.Target) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.current = nil
+	if err := f.late(t); err != nil {
+		return err
+	}
+	f.current, f.written = nil, 0
 	return nil
 }
 

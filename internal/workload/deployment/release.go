@@ -23,6 +23,9 @@ func (w *Workload) Restore(ctx context.Context, t workload.Target) (waiting stri
 	if err != nil {
 		return "", err
 	}
+	if sc.candidate == nil {
+		return "", fmt.Errorf("the Deployment %s %w", w.spec().Name, cluster.ErrGone)
+	}
 	if !w.restorable(sc) {
 		return "", fmt.Errorf("restore Deployment %s: it is not what serves, and has not been judged: write onDelete: Keep", w.spec().Name)
 	}

@@ -87,6 +87,19 @@ func TestDeletionKeepsWhatIsUnjudged(t *testing.T) {
 	w.unmarked("churn-stable")
 }
 
+// TestDeletionOfEverything: what the user has deleted is not waited for.
+func TestDeletionOfEverything(t *testing.T) {
+	w := bootstrapped(t, 2, nil)
+	w.must(w.c.Delete(t.Context(), w.get("churn")))
+	if _, err := w.w.Restore(t.Context(), w.target()); !errors.Is(err, cluster.ErrGone) {
+		t.Errorf("without the candidate: %v, want ErrGone", err)
+	}
+	w.must(w.c.Delete(t.Context(), w.get("churn-stable")))
+	if _, _, err := w.w.Revisions(t.Context(), w.target()); !errors.Is(err, cluster.ErrGone) {
+		t.Errorf("without either: %v, want ErrGone", err)
+	}
+}
+
 func TestDeletionOfAPausedEditStaysPaused(t *testing.T) {
 	w := bootstrapped(t, 2, nil)
 	w.image("churn:v2")

@@ -149,6 +149,8 @@ func (w *Workload) Revisions(ctx context.Context, _ workload.Target) (stable, ca
 	switch {
 	case err != nil:
 		return stable, canary, err
+	case sc.stable == nil && sc.candidate == nil:
+		return stable, canary, fmt.Errorf("the Deployment %s %w, and so is %s", w.spec().Name, cluster.ErrGone, w.spec().StableName)
 	case sc.stable == nil:
 		return stable, canary, fmt.Errorf("the Deployment %s does not exist: it is made when %s is available", w.spec().StableName, w.spec().Name)
 	}
