@@ -66,6 +66,37 @@ func Load(name string, r io.Reader) (*ModelRollout, error) {
 	return read(name, r, (*ModelRollout).Default, (*ModelRollout).Validate)
 }
 
+// LoadAnyFile is LoadFile for a document of either mode: one that has a workload
+// and no endpoints is read as LoadCluster does. It is for looking at a file, not
+// for carrying it out.
+func LoadAnyFile(name string) (*ModelRollout, error) {
+	in, as := io.Reader(os.Stdin), "standard input"
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("read the rollout: %w", err)
+		}
+		defer f.Close()
+		in, as = f, name
+	}
+	text, err := io.ReadAll(io.LimitReader(in, MaxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the rollout %s: %w", as, err)
+	}
+	var of struct {
+		Spec struct {
+			Workload  any `json:"workload"`
+			Endpoints any `json:"endpoints"`
+		} `json:"spec"`
+	}
+	load := Load
+	// What cannot be read here is told by the strict reader.
+	if len(text) <= MaxFile && sigsyaml.Unmarshal(text, &of) == nil && of.Spec.Workload != nil && of.Spec.Endpoints == nil {
+		load = LoadCluster
+	}
+	return load(as, bytes.NewReader(text))
+}
+
 // read fills in with fill and refuses what check finds.
 func read(name string, r io.Reader, fill func(*ModelRollout), check func(*ModelRollout) []Problem) (*ModelRollout, error) {
 	text, err := io.ReadAll(io.LimitReader(r, MaxFile+1))

@@ -32,13 +32,13 @@ func validateCommand() *cobra.Command {
 	var output format
 	cmd := &cobra.Command{
 		Use: "validate FILE...", Short: "Say what is wrong with rollout files",
-		Long: "Says what is wrong with rollout files, with the line and the path of each field.\nExit code 0: all are valid; 2: one is not.",
+		Long: "Says what is wrong with rollout files, with the line and the path of each field. One\nwith a workload is checked as the controller of a cluster reads it.\nExit code 0: all are valid; 2: one is not.",
 		Args: cobra.MinimumNArgs(1), GroupID: groupStart,
 		RunE: func(c *cobra.Command, args []string) error {
 			var errs []error
 			findings := make([]finding, 0, len(args))
 			for _, name := range args {
-				_, err := v1alpha1.LoadFile(name)
+				_, err := v1alpha1.LoadAnyFile(name)
 				findings = append(findings, findingOf(name, err))
 				if err != nil {
 					errs = append(errs, err)
