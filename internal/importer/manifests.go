@@ -89,7 +89,8 @@ func (d *draft) route(arms *[2]*document) (share float64, err error) {
 			return d.adopted(v, to, arms), nil
 		}
 	}
-	for _, r := range d.all("HTTPRoute") {
+	if routes := d.all("HTTPRoute"); len(routes) > 0 {
+		r := routes[0]
 		d.router = entry{"gatewayAPI", tree{{"httpRoute", r.name}, {"adopt", true}}}
 		var to []destination
 		for _, rule := range r.field().get("spec", "rules").list() {
