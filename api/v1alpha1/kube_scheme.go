@@ -16,7 +16,8 @@ func AddToScheme(s *runtime.Scheme) error {
 	s.AddKnownTypes(GroupVersion,
 		&ModelRollout{}, &ModelRolloutList{},
 		&RolloutState{}, &RolloutStateList{},
-		&RolloutCommand{}, &RolloutCommandList{})
+		&RolloutCommand{}, &RolloutCommandList{},
+		&GatewayTable{}, &GatewayTableList{})
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
 }

@@ -19,7 +19,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // whoever asks a second time does not want to wait
 	code := cli.Main(ctx, os.Args[1:], os.Stdout, os.Stderr, cli.Program{
-		Run: app.Run, Controller: app.Controller, Demo: demo.Run, Model: demo.Model, Scenarios: demo.Scenarios(),
+		Run: app.Run, Controller: app.Controller, Gateway: app.Gateway, Demo: demo.Run, Model: demo.Model, Scenarios: demo.Scenarios(),
 		Cluster: app.Cluster, Plugin: strings.HasPrefix(filepath.Base(os.Args[0]), "kubectl-haldane"),
 		Plan: app.Plan, Recorded: app.Recorded, LatencyEdges: app.LatencyEdges(),
 	})

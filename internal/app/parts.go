@@ -4,12 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
+	"net/http"
 	"net/netip"
 	"time"
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
 	"github.com/haldane-dev/haldane/internal/analysis"
-	"github.com/haldane-dev/haldane/internal/cli"
 	"github.com/haldane-dev/haldane/internal/engine"
 	"github.com/haldane-dev/haldane/internal/feedback"
 	"github.com/haldane-dev/haldane/internal/gateway"
@@ -65,18 +66,22 @@ func valueBounds(m *v1alpha1.ModelRollout, of string) (telemetry.Bounds, bool) {
 }
 
 func newRecorder(m *v1alpha1.ModelRollout) *telemetry.Recorder {
+	return telemetry.New(recorderOptions(m))
+}
+
+func recorderOptions(m *v1alpha1.ModelRollout) telemetry.Options {
 	o := telemetry.Options{Sticky: m.Spec.Routing.StickyBy != nil}
 	o.Value, _ = valueBounds(m, "value")
 	o.TTFT, _ = valueBounds(m, "timeToFirstToken")
 	o.PerToken, _ = valueBounds(m, "timePerToken")
-	return telemetry.New(o)
+	return o
 }
 
 // ledgerOptions make the ledger wait as long as the slowest metric.
-func ledgerOptions(m *v1alpha1.ModelRollout, p rollout.Plan, o cli.RunOptions) feedback.Options {
+func ledgerOptions(m *v1alpha1.ModelRollout, id rollout.ID, revision string, log *slog.Logger) feedback.Options {
 	now, _ := steady()
 	out := feedback.Options{
-		Rollout: string(p.Name), Revision: p.Canary.Hash, Logger: o.Logger,
+		Rollout: string(id), Revision: revision, Logger: log,
 		CohortLength: m.Spec.Analysis.Interval.Duration, Now: now,
 	}
 	for _, x := range m.Spec.Analysis.Metrics {
@@ -100,8 +105,16 @@ func steady() (now func() time.Time, date func(time.Time) time.Time) {
 	return func() time.Time { return date(time.Now()) }, date
 }
 
-// newGateway builds the data plane, whose predictions the ledger notes.
-func newGateway(m *v1alpha1.ModelRollout, o cli.RunOptions, rec *telemetry.Recorder, codec *predictionid.Codec, ledger *feedback.Ledger) (*gateway.Gateway, error) {
+// counting is what a gateway tells what it saw.
+type counting struct {
+	recorder gateway.Recorder
+	codec    *predictionid.Codec
+	ledger   *feedback.Ledger // notes predictions
+	feedback http.Handler     // takes what comes back for them
+}
+
+// newGateway builds the data plane. Paths in the file are relative to dir.
+func newGateway(m *v1alpha1.ModelRollout, to counting, dir string, log *slog.Logger) (*gateway.Gateway, error) {
 	g, in := m.Spec.Routing.Gateway, m.Spec.Inference
 	reader, err := inference.New(inference.Options{
 		Threshold: in.Threshold, Classes: in.Classes, Expr: in.Expr, MaxBody: g.Limits.ReadBodyBytes,
@@ -111,9 +124,9 @@ func newGateway(m *v1alpha1.ModelRollout, o cli.RunOptions, rec *telemetry.Recor
 	}
 	_, date := steady()
 	c := gateway.Config{
-		Recorder: rec, Codec: codec, Reader: reader, Feedback: ledger, FeedbackPath: g.FeedbackPath, Logger: o.Logger, Date: date,
+		Recorder: to.recorder, Codec: to.codec, Reader: reader, Feedback: to.feedback, FeedbackPath: g.FeedbackPath, Logger: log, Date: date,
 		OnPrediction: func(e gateway.PredictionEvent) {
-			ledger.Answered(prediction(e))
+			to.ledger.Answered(prediction(e))
 		},
 		Limits: gateway.Limits{
 			HeaderBytes: g.Limits.HeaderBytes, HeldBody: g.Limits.MirrorBodyBytes, ReadBody: g.Limits.ReadBodyBytes,
@@ -131,7 +144,7 @@ func newGateway(m *v1alpha1.ModelRollout, o cli.RunOptions, rec *telemetry.Recor
 	if country := m.Spec.Routing.Country; country != nil {
 		c.CountryHeader = country.Header
 		if country.Database != "" {
-			c.CountryDB = within(o.Dir, country.Database)
+			c.CountryDB = within(dir, country.Database)
 		}
 	}
 	return gateway.New(c)

@@ -109,11 +109,11 @@ func (l *local) assemble() error {
 	if err != nil {
 		return err
 	}
-	if l.ledger, err = feedback.Open(l.store.DB(), codec, ledgerOptions(m, l.plan, *o)); err != nil {
+	if l.ledger, err = feedback.Open(l.store.DB(), codec, ledgerOptions(m, l.plan.Name, l.plan.Canary.Hash, o.Logger)); err != nil {
 		return err
 	}
 	recorder := newRecorder(m)
-	if l.gateway, err = newGateway(m, *o, recorder, codec, l.ledger); err != nil {
+	if l.gateway, err = newGateway(m, counting{recorder, codec, l.ledger, l.ledger}, o.Dir, o.Logger); err != nil {
 		return cli.Usage(err) // all that can be wrong with it stands in the file
 	}
 	if err := l.build(recorder); err != nil {

@@ -17,8 +17,14 @@ type ControllerOptions struct {
 	Health        string   // address of /healthz and /readyz; "" is none
 	Workers       int      // rollouts reconciled at the same time
 	Sources       []string // addresses of metric servers that rollouts may name; none: all
+	GatewayImage  string   // of gateways; "" is the controller's own, if that can be known
+	GatewayUser   string   // ServiceAccount of gateways, in the rollout's namespace
+	AppMesh       bool     // rollouts may route by App Mesh
 	Logger        *slog.Logger
 }
+
+// imageVariable names the image that the controller runs in.
+const imageVariable = "HALDANE_IMAGE"
 
 func controllerCommand(p Program) *cobra.Command {
 	o, level := ControllerOptions{}, level(slog.LevelInfo)
@@ -35,6 +41,7 @@ Several controllers may run: the one that holds the lease works.`,
 			case o.Workers < 1:
 				return Usage(errors.New("--workers must be 1 or more"))
 			}
+			o.GatewayImage = orEnv(o.GatewayImage, imageVariable)
 			o.Logger = level.logger(c.ErrOrStderr())
 			return p.Controller(c.Context(), o)
 		},
@@ -48,6 +55,9 @@ Several controllers may run: the one that holds the lease works.`,
 	f.StringVar(&o.Health, "health", ":8081", "address of /healthz and /readyz, empty for none")
 	f.IntVar(&o.Workers, "workers", 32, "rollouts that are reconciled at the same time")
 	f.StringSliceVar(&o.Sources, "allow-source", nil, "rollouts may ask metric servers at this address only, may be repeated (default: any)")
+	f.StringVar(&o.GatewayImage, "gateway-image", "", "image of the gateways that rollouts ask for (default $"+imageVariable+", or the controller's own)")
+	f.StringVar(&o.GatewayUser, "gateway-service-account", "haldane-gateway", "service account of those gateways, which may get and watch gatewaytables")
+	f.BoolVar(&o.AppMesh, "enable-appmesh", false, "let rollouts route by AWS App Mesh, whose service has ended")
 	level.flag(cmd)
 	return cmd
 }

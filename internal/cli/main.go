@@ -84,7 +84,7 @@ func Main(ctx context.Context, args []string, out, errOut io.Writer, p Program) 
 		&cobra.Group{ID: groupAsk, Title: "Look at one that runs:"},
 		&cobra.Group{ID: groupTell, Title: "Decide about one that runs:"},
 		&cobra.Group{ID: groupOffline, Title: "Before and after, without traffic:"})
-	root.AddCommand(demoCommand(p), runCommand(p), controllerCommand(p), validateCommand(), modelCommand(p))
+	root.AddCommand(demoCommand(p), runCommand(p), controllerCommand(p), gatewayCommand(p), validateCommand(), modelCommand(p))
 	addServerCommands(root, p)
 	root.AddCommand(importCommand())
 	addOfflineCommands(root, p)

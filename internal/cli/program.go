@@ -31,6 +31,8 @@ type Program struct {
 	// Plugin says that the program was called as kubectl-haldane: the commands
 	// that ask and decide are about a cluster unless told otherwise.
 	Plugin bool
+	// Gateway serves as one replica of a rollout's gateway until ctx ends.
+	Gateway func(ctx context.Context, o GatewayOptions) error
 	// Scenarios are the names Demo knows.
 	Scenarios []string
 	// Plan turns a loaded file into what a rollout runs by.

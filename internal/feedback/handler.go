@@ -1,6 +1,7 @@
 package feedback
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,6 +36,11 @@ type refusal struct {
 // taken; 413 if there are too many; 503 if the database cannot be written, after
 // which the same may be sent again.
 func (l *Ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	l.serve(w, r, l.opt.MaxBody, l.Put)
+}
+
+// serve answers feedback of at most limit bytes that put takes.
+func (l *Ledger) serve(w http.ResponseWriter, r *http.Request, limit int64, put func(context.Context, []Item) ([]Status, error)) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		refuse(w, http.StatusMethodNotAllowed, errors.New("feedback is sent by POST"))
@@ -44,10 +50,10 @@ func (l *Ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusUnsupportedMediaType, err)
 		return
 	}
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, l.opt.MaxBody))
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	var tooLong *http.MaxBytesError
 	if errors.As(err, &tooLong) {
-		refuse(w, http.StatusRequestEntityTooLarge, fmt.Errorf("the body has more than %d bytes: send less at once", l.opt.MaxBody))
+		refuse(w, http.StatusRequestEntityTooLarge, fmt.Errorf("the body has more than %d bytes: send less at once", limit))
 		return
 	}
 	if err != nil {
@@ -63,11 +69,11 @@ func (l *Ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, err)
 		return
 	}
-	statuses, err := l.Put(r.Context(), items)
+	statuses, err := put(r.Context(), items)
 	if err != nil {
 		l.opt.Logger.Error("feedback was not taken", "rollout", l.opt.Rollout, "items", len(items), "error", err)
 		w.Header().Set("Retry-After", "1")
-		refuse(w, http.StatusServiceUnavailable, errors.New("feedback cannot be written now: send it again later, nothing was taken"))
+		refuse(w, http.StatusServiceUnavailable, errLater)
 		return
 	}
 	receipt := Receipt{Items: len(items), Counts: map[Status]int{}, Results: make([]Result, len(items))}
@@ -77,6 +83,10 @@ func (l *Ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	respond(w, http.StatusAccepted, receipt)
 }
+
+// errLater does not say that nothing was taken: of several replicas one may have.
+// Sent again, what was is a duplicate.
+var errLater = errors.New("feedback cannot be written now: send all of it again later")
 
 // checkType refuses what is said to be no JSON. A missing type is taken for it.
 func checkType(h http.Header) error {

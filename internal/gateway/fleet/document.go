@@ -1,0 +1,90 @@
+package fleet
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"github.com/haldane-dev/haldane/internal/gateway"
+	"github.com/haldane-dev/haldane/internal/traffic"
+)
+
+// Document is a gateway's table as it travels.
+type Document struct {
+	Rollout  string                `json:"rollout"`            // as prediction IDs and metrics name it
+	Revision string                `json:"revision,omitempty"` // the candidate's
+	Split    traffic.Split         `json:"split"`
+	Cohorts  map[string][]string   `json:"cohorts,omitempty"`
+	Arms     [traffic.NumArms]Door `json:"arms"` // stable, canary
+}
+
+// Door is where an arm is served.
+type Door struct {
+	URL     string `json:"url,omitempty"` // "" while it is served nowhere
+	Version string `json:"version,omitempty"`
+}
+
+// Encode writes d. Equal documents give equal texts.
+func (d Document) Encode() (string, error) {
+	text, err := json.Marshal(d)
+	if err != nil {
+		return "", fmt.Errorf("write the gateway's table: %w", err)
+	}
+	return string(text), nil
+}
+
+// Decode reads what Encode has written. A field that this version does not know
+// is refused: carrying a table without it would not be carrying the table.
+func Decode(text string) (Document, error) {
+	var d Document
+	dec := json.NewDecoder(bytes.NewReader([]byte(text)))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&d); err != nil {
+		return d, fmt.Errorf("read the gateway's table: %w", err)
+	}
+	return d, nil
+}
+
+// Digest tells texts of documents apart.
+func Digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:10])
+}
+
+// versions are the names of both arms.
+func (d Document) versions() [traffic.NumArms]string {
+	var out [traffic.NumArms]string
+	for arm := range out {
+		out[arm] = d.Arms[arm].Version
+	}
+	return out
+}
+
+// table is d for a gateway that counts generations by itself.
+func (d Document) table(generation uint64) gateway.Table {
+	t := gateway.Table{Split: d.Split, Cohorts: d.Cohorts, Rollout: d.Rollout, Revision: d.Revision}
+	t.Split.Generation = generation
+	for arm := range t.Upstreams {
+		t.Upstreams[arm] = gateway.Upstream{URL: d.Arms[arm].URL, Version: d.Arms[arm].Version}
+	}
+	return t
+}
+
+// AckPath is where a gateway tells its Ack, beside its metrics. With the
+// parameter AckWant, the digest of the newest document, one that carries another
+// looks for it at once.
+const (
+	AckPath = "/-/haldane/table"
+	AckWant = "want"
+)
+
+// Ack is what a gateway says of itself.
+type Ack struct {
+	Digest string        `json:"digest"` // of the document it carries; "" before the first
+	Level  traffic.Level `json:"level"`
+	// Refused is the digest of a newer document that it cannot use, and Why.
+	Refused string `json:"refused,omitempty"`
+	Why     string `json:"why,omitempty"`
+}
