@@ -12,8 +12,12 @@ import (
 	"github.com/haldane-dev/haldane/internal/metric"
 	"github.com/haldane-dev/haldane/internal/metric/prometheus/kubernetes"
 	"github.com/haldane-dev/haldane/internal/router"
+	"github.com/haldane-dev/haldane/internal/router/appmesh"
+	fleetrouter "github.com/haldane-dev/haldane/internal/router/fleet"
 	"github.com/haldane-dev/haldane/internal/router/gatewayapi"
+	"github.com/haldane-dev/haldane/internal/router/istio"
 	"github.com/haldane-dev/haldane/internal/router/nginx"
+	"github.com/haldane-dev/haldane/internal/router/replicas"
 	"github.com/haldane-dev/haldane/internal/workload/deployment"
 )
 
@@ -22,30 +26,60 @@ type clusterRouter struct {
 	name  string
 	asked func(*v1alpha1.Routing) bool
 	make  func(cluster.Rollout) (router.Router, error)
-	kinds []schema.GroupVersionKind // that it writes
+	kinds []schema.GroupVersionKind // that it writes, and that wake the rollout
 }
 
-func clusterRouters() []clusterRouter {
-	return []clusterRouter{
+func clusterRouters(o cli.ControllerOptions) []clusterRouter {
+	all := []clusterRouter{
+		{
+			name: "gateway", asked: func(r *v1alpha1.Routing) bool { return r.Gateway != nil },
+			make: func(r cluster.Rollout) (router.Router, error) {
+				return fleetrouter.New(fleetrouter.Config{Rollout: r, Image: o.GatewayImage, User: o.GatewayUser})
+			},
+			kinds: []schema.GroupVersionKind{fleetrouter.Table},
+		},
 		{
 			name: "gatewayAPI", asked: func(r *v1alpha1.Routing) bool { return r.GatewayAPI != nil },
 			make:  func(r cluster.Rollout) (router.Router, error) { return gatewayapi.New(r), nil },
 			kinds: []schema.GroupVersionKind{gatewayapi.HTTPRoute, gatewayapi.GRPCRoute},
 		},
 		{
+			name: "istio", asked: func(r *v1alpha1.Routing) bool { return r.Istio != nil },
+			make:  func(r cluster.Rollout) (router.Router, error) { return istio.New(r), nil },
+			kinds: []schema.GroupVersionKind{istio.VirtualService, istio.DestinationRule},
+		},
+		{
 			name: "nginx", asked: func(r *v1alpha1.Routing) bool { return r.Nginx != nil },
 			make:  func(r cluster.Rollout) (router.Router, error) { return nginx.New(r), nil },
 			kinds: []schema.GroupVersionKind{nginx.Ingress},
 		},
+		{
+			// Deployments wake the rollout by themselves; the user's Service is
+			// looked at whenever the rollout is due.
+			name: "replicas", asked: func(r *v1alpha1.Routing) bool { return r.Replicas != nil },
+			make: func(r cluster.Rollout) (router.Router, error) { return replicas.New(r), nil },
+		},
 	}
+	mesh := clusterRouter{
+		name: "appMesh", asked: func(r *v1alpha1.Routing) bool { return r.AppMesh != nil },
+		make: func(cluster.Rollout) (router.Router, error) {
+			return nil, errors.New("appMesh: the service has ended, and this controller does not route by it: its operator can turn it on (--enable-appmesh)")
+		},
+	}
+	if o.AppMesh {
+		mesh.make = func(r cluster.Rollout) (router.Router, error) { return appmesh.New(r), nil }
+		mesh.kinds = []schema.GroupVersionKind{appmesh.VirtualRouter}
+	}
+	return append(all, mesh)
 }
 
 // adapters is the one table of what rollouts on a cluster are driven with.
-func adapters(cli.ControllerOptions) kube.Adapters {
+func adapters(o cli.ControllerOptions) kube.Adapters {
+	routers := clusterRouters(o)
 	out := kube.Adapters{
 		Workload: func(r cluster.Rollout) (cluster.Workload, error) { return deployment.New(r), nil },
 		Router: func(r cluster.Rollout) (router.Router, error) {
-			for _, x := range clusterRouters() {
+			for _, x := range routers {
 				if x.asked(&r.Spec.Routing) {
 					return x.make(r)
 				}
@@ -54,7 +88,7 @@ func adapters(cli.ControllerOptions) kube.Adapters {
 		},
 		Source: func(r cluster.Rollout) (metric.Source, error) { return kubernetes.New(r) },
 	}
-	for _, x := range clusterRouters() {
+	for _, x := range routers {
 		out.Watch = append(out.Watch, x.kinds...)
 	}
 	return out

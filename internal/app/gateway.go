@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -64,6 +65,7 @@ type replica struct {
 	store     *file.Store
 	ledger    *feedback.Ledger
 	relay     *feedback.Relay
+	outcomes  *outcomes
 	peers     *fleet.Peers
 	recorders *fleet.Recorders
 	gateway   *gateway.Gateway
@@ -116,10 +118,12 @@ func (r *replica) build(m *v1alpha1.ModelRollout, key []byte) error {
 	if r.store, err = file.Open(o.State, file.Options{}); err != nil {
 		return err
 	}
-	r.ledger, err = feedback.Open(r.store.DB(), codec, ledgerOptions(m, rollout.ID(client.ObjectKeyFromObject(m).String()), "", o.Logger))
-	if err != nil {
+	kept := ledgerOptions(m, rollout.ID(client.ObjectKeyFromObject(m).String()), "", o.Logger)
+	if r.ledger, err = feedback.Open(r.store.DB(), codec, kept); err != nil {
 		return err
 	}
+	longest := cmp.Or(kept.Maturity, feedback.DefaultMaturity)
+	r.outcomes = newOutcomes(r.ledger, maturities(m, longest), kept.Now)
 	_, port, err := net.SplitHostPort(r.ops.Addr().String())
 	if err != nil {
 		return fmt.Errorf("--ops: %w", err)

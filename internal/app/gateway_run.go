@@ -63,10 +63,16 @@ func (r *replica) run(ctx context.Context) error {
 // answer makes the handler of metrics, health and the other replicas.
 func (r *replica) answer(m *v1alpha1.ModelRollout) error {
 	value, _ := valueBounds(m, "value")
-	metrics, err := exporter.Handler(steadily{r.recorders, exporter.Gateway(func() exporter.Serving {
-		name, versions := r.recorders.Serving()
-		return exporter.Serving{Rollout: name, Versions: versions}
-	}, r.recorders.Snapshot, value)})
+	serving := func() exporter.Serving {
+		d := r.recorders.Serving()
+		return exporter.Serving{Rollout: d.Rollout, Versions: d.Versions()}
+	}
+	metrics, err := exporter.Handler(
+		steadily{r.recorders, exporter.Gateway(serving, r.recorders.Snapshot, value)},
+		steadily{r.recorders, exporter.OfFeedback(serving, func() (exporter.Feedback, error) {
+			return r.outcomes.of(r.recorders.Serving())
+		})},
+	)
 	if err != nil {
 		return fmt.Errorf("make the metrics: %w", err)
 	}
@@ -113,7 +119,7 @@ func (s steadily) Describe(ch chan<- *prometheus.Desc) { s.from.Describe(ch) }
 // Collect implements prometheus.Collector.
 func (s steadily) Collect(ch chan<- prometheus.Metric) {
 	s.recorders.Read(func() {
-		if name, _ := s.recorders.Serving(); name != "" {
+		if s.recorders.Serving().Rollout != "" {
 			s.from.Collect(ch)
 		}
 	})

@@ -51,6 +51,14 @@ type Judged struct {
 // returns at least the same cohorts, and the same counts of each: once its
 // maturity, and that of the Options, has passed nothing is added to a cohort.
 func (l *Ledger) Matured(q Question) (Answer, error) {
+	var a Answer
+	var err error
+	a.Next, err = l.matured(q, func(c cell, n counts) { a.Arms[c.arm].add(c, n) })
+	return a, err
+}
+
+// matured calls f for every cell that q asks for, and returns where to ask on.
+func (l *Ledger) matured(q Question, f func(cell, counts)) (next time.Time, err error) {
 	if q.Maturity <= 0 {
 		q.Maturity = l.opt.Maturity
 	}
@@ -58,7 +66,7 @@ func (l *Ledger) Matured(q Question) (Answer, error) {
 	defer l.frozen.Unlock()
 	// So that predictions are not missing where their labels are there.
 	if err := l.Flush(); err != nil {
-		return Answer{}, err
+		return time.Time{}, err
 	}
 	// A cohort is handed over only when its labels are late by the clock that
 	// judges them, too.
@@ -71,15 +79,13 @@ func (l *Ledger) Matured(q Question) (Answer, error) {
 	}
 	// The first cohort that is not mature.
 	end := floor(q.Now.UnixMilli()-q.Maturity.Milliseconds(), l.length)
-	var a Answer
 	if end <= begin {
-		a.Next = time.UnixMilli(begin).UTC()
-		return a, nil
+		return time.UnixMilli(begin).UTC(), nil
 	}
 	span := max(q.Span.Milliseconds(), l.length)
 	found := false
 	revision := predictionid.Hash32(q.Revision)
-	err := l.scan(begin, end, func(c cell, n counts) bool {
+	err = l.scan(begin, end, func(c cell, n counts) bool {
 		if c.revision != revision {
 			return true
 		}
@@ -92,14 +98,13 @@ func (l *Ledger) Matured(q Question) (Answer, error) {
 			return false
 		}
 		found = true
-		a.Arms[c.arm].add(c, n)
+		f(c, n)
 		return true
 	})
 	if err != nil {
-		return Answer{}, fmt.Errorf("read feedback of rollout %s: %w", l.opt.Rollout, err)
+		return time.Time{}, fmt.Errorf("read feedback of rollout %s: %w", l.opt.Rollout, err)
 	}
-	a.Next = time.UnixMilli(end).UTC()
-	return a, nil
+	return time.UnixMilli(end).UTC(), nil
 }
 
 // scan calls f for every cell with begin ≤ start < end, in order of time, until

@@ -114,8 +114,12 @@ func ofCommand(_ context.Context, o client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: x.Namespace, Name: x.Spec.Rollout}}}
 }
 
-// ofDeployment is the rollouts that name a Deployment.
+// ofDeployment is the rollouts that name a Deployment, or the one whose gateways
+// it runs.
 func (c *Controller) ofDeployment(ctx context.Context, o client.Object) []reconcile.Request {
+	if name := o.GetLabels()[cluster.LabelRollout]; name != "" {
+		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}}}
+	}
 	return c.find(ctx, client.InNamespace(o.GetNamespace()), client.MatchingFields{byDeployment: o.GetName()})
 }
 

@@ -60,7 +60,7 @@ func (c *Carrier) take(text string) error {
 		next++
 	}
 	undo := func() {}
-	if first || d.Rollout != c.current.Rollout || d.Revision != c.current.Revision || d.versions() != c.current.versions() {
+	if first || d.Rollout != c.current.Rollout || d.Revision != c.current.Revision || d.Versions() != c.current.Versions() {
 		next = c.generation + 1
 		undo = c.recorders.begin(next, d, first)
 	}

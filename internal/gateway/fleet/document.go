@@ -53,8 +53,8 @@ func Digest(text string) string {
 	return hex.EncodeToString(sum[:10])
 }
 
-// versions are the names of both arms.
-func (d Document) versions() [traffic.NumArms]string {
+// Versions are the names of both arms.
+func (d Document) Versions() [traffic.NumArms]string {
 	var out [traffic.NumArms]string
 	for arm := range out {
 		out[arm] = d.Arms[arm].Version

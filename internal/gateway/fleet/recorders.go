@@ -92,9 +92,7 @@ func (r *Recorders) Read(f func()) {
 // Snapshot returns everything counted for what Serving names.
 func (r *Recorders) Snapshot() *telemetry.Snapshot { return r.now.Load().recorder.Snapshot() }
 
-// Serving returns the rollout and the versions that are counted now; empty
-// names before the first document.
-func (r *Recorders) Serving() (rollout string, versions [traffic.NumArms]string) {
-	d := r.now.Load().serving
-	return d.Rollout, d.versions()
-}
+// Serving returns the document under which counting began; the zero Document
+// before the first. Of it, what names the counts holds now: the rollout, the
+// revision and the versions.
+func (r *Recorders) Serving() Document { return r.now.Load().serving }

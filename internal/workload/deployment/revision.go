@@ -113,3 +113,7 @@ func same(a, b *appsv1.Deployment) bool {
 	return equality.Semantic.DeepEqual(a.Spec, b.Spec) &&
 		equality.Semantic.DeepEqual(a.Annotations, b.Annotations) && equality.Semantic.DeepEqual(a.Labels, b.Labels)
 }
+
+// Version is what people call a pod template: its version label or, without
+// one, the tag of its first image.
+func Version(t *corev1.PodTemplateSpec) string { return version(t) }

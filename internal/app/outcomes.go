@@ -1,0 +1,110 @@
+package app
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/haldane-dev/haldane/api/v1alpha1"
+	"github.com/haldane-dev/haldane/internal/exporter"
+	"github.com/haldane-dev/haldane/internal/feedback"
+	"github.com/haldane-dev/haldane/internal/gateway/fleet"
+	"github.com/haldane-dev/haldane/internal/telemetry"
+	"github.com/haldane-dev/haldane/internal/traffic"
+)
+
+// outcomes adds up what one replica knows of mature predictions, for metrics
+// that only grow. A replica that begins again leaves out what had matured before:
+// the one before it has told.
+type outcomes struct {
+	ledger     *feedback.Ledger
+	maturities []time.Duration
+	now        func() time.Time
+	begun      time.Time
+
+	mu       sync.Mutex
+	revision string
+	versions [traffic.NumArms]string
+	since    map[time.Duration]time.Time // what was asked for last
+	sums     map[time.Duration]*[traffic.NumArms]map[string]feedback.Part
+}
+
+// maturities are those at which any metric of m waits for labels or values.
+func maturities(m *v1alpha1.ModelRollout, longest time.Duration) []time.Duration {
+	var out []time.Duration
+	for _, x := range m.Spec.Analysis.Metrics {
+		switch {
+		case x.Outcome != nil:
+			out = append(out, x.Outcome.Maturity.Duration)
+		case x.Mean != nil && x.Mean.Of == "feedback":
+			out = append(out, longest)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func newOutcomes(l *feedback.Ledger, at []time.Duration, now func() time.Time) *outcomes {
+	return &outcomes{ledger: l, maturities: at, now: now, begun: now()}
+}
+
+// of returns what is known of the revision of d. It begins anew with each, and
+// with each pair of versions: nothing is shown under another name than before.
+func (o *outcomes) of(d fleet.Document) (exporter.Feedback, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.since == nil || d.Revision != o.revision {
+		o.revision, o.since = d.Revision, map[time.Duration]time.Time{}
+		o.sums = nil
+	}
+	if o.sums == nil || d.Versions() != o.versions {
+		o.versions = d.Versions()
+		o.sums = map[time.Duration]*[traffic.NumArms]map[string]feedback.Part{}
+	}
+	out := exporter.Feedback{Items: map[string]int64{}}
+	for status, n := range o.ledger.Tally().Items {
+		out.Items[string(status)] = n
+	}
+	for _, maturity := range o.maturities {
+		if err := o.advance(maturity); err != nil {
+			return out, err
+		}
+		for arm, parts := range o.sums[maturity] {
+			for _, as := range []string{feedback.Positive, feedback.Negative, feedback.Classless} {
+				p := parts[as]
+				out.Outcomes = append(out.Outcomes, exporter.Outcome{
+					Arm: traffic.Arm(arm), Maturity: maturity, Predicted: as,
+					Predictions: p.Predicted, Right: p.Labelled - p.Wrong, Wrong: p.Wrong, Values: telemetry.Moments(p.Value),
+				})
+			}
+		}
+	}
+	return out, nil
+}
+
+// advance adds what has matured since the last time. The caller holds mu.
+func (o *outcomes) advance(maturity time.Duration) error {
+	parts, next, err := o.ledger.Parts(feedback.Question{
+		Revision: o.revision, After: o.since[maturity], From: o.begun.Add(-maturity), Now: o.now(), Maturity: maturity,
+	})
+	if err != nil {
+		return err
+	}
+	o.since[maturity] = next
+	sums := o.sums[maturity]
+	if sums == nil {
+		sums = &[traffic.NumArms]map[string]feedback.Part{{}, {}}
+		o.sums[maturity] = sums
+	}
+	for arm := range parts {
+		for as, p := range parts[arm] {
+			s := sums[arm][as]
+			s.Predicted += p.Predicted
+			s.Labelled += p.Labelled
+			s.Wrong += p.Wrong
+			s.Value.Add(p.Value)
+			sums[arm][as] = s
+		}
+	}
+	return nil
+}

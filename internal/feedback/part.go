@@ -1,0 +1,46 @@
+package feedback
+
+import (
+	"time"
+
+	"github.com/haldane-dev/haldane/internal/traffic"
+)
+
+// The ways to read a predicted class where a missing label is an answer too.
+const (
+	Positive  = "positive"
+	Negative  = "negative" // "0", "no", "false", "negative"
+	Classless = "none"     // a number was predicted, or nothing
+)
+
+// Part is what one of several replicas knows of mature predictions. Those that
+// it made and the labels that it took need not be of the same: only the sum over
+// all replicas tells a share.
+type Part struct {
+	Predicted, Labelled, Wrong int64
+	Value                      Moments
+}
+
+// Parts returns the mature cohorts that Matured would, by arm and by how the
+// predicted class reads, as they were counted here; and where to ask on.
+func (l *Ledger) Parts(q Question) (parts [traffic.NumArms]map[string]Part, next time.Time, err error) {
+	for arm := range parts {
+		parts[arm] = map[string]Part{}
+	}
+	next, err = l.matured(q, func(c cell, n counts) {
+		as := Positive
+		switch {
+		case c.class == "":
+			as = Classless
+		case isNegative(c.class):
+			as = Negative
+		}
+		p := parts[c.arm][as]
+		p.Predicted += n.predicted
+		p.Labelled += n.labelled
+		p.Wrong += n.wrong
+		p.Value.Add(n.value)
+		parts[c.arm][as] = p
+	})
+	return parts, next, err
+}

@@ -1,0 +1,118 @@
+package fleetrouter
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/haldane-dev/haldane/api/v1alpha1"
+	"github.com/haldane-dev/haldane/internal/gateway/fleet"
+	"github.com/haldane-dev/haldane/internal/router/object"
+	"github.com/haldane-dev/haldane/internal/traffic"
+	"github.com/haldane-dev/haldane/internal/workload/deployment"
+)
+
+// doors is where the arms are served at one look.
+type doors struct {
+	arms     [traffic.NumArms]fleet.Door
+	revision string // of the candidate that its Service leads to; "" if to none
+}
+
+// doors reads where the arms are. What the candidate is goes by the pods that
+// its Service selects, not by its Deployment, which may have been edited since.
+func (r *Router) doors(ctx context.Context) (doors, error) {
+	var d doors
+	port, err := object.Port(ctx, r.rollout, "http")
+	if err != nil {
+		return d, err
+	}
+	for arm, host := range []string{r.rollout.StableService(), r.rollout.CanaryService()} {
+		d.arms[arm].URL = "http://" + net.JoinHostPort(host, strconv.Itoa(int(port)))
+	}
+	w := r.rollout.Spec.Workload
+	stable, candidate, service := &appsv1.Deployment{}, &appsv1.Deployment{}, &corev1.Service{}
+	if _, err := r.find(ctx, w.StableName, stable); err != nil {
+		return d, err
+	}
+	if _, err := r.find(ctx, w.Name, candidate); err != nil {
+		return d, err
+	}
+	if _, err := r.find(ctx, r.rollout.CanaryService(), service); err != nil {
+		return d, err
+	}
+	d.arms[traffic.Stable].Version = deployment.Version(&stable.Spec.Template)
+	pinned := service.Spec.Selector[appsv1.DefaultDeploymentUniqueLabelKey]
+	if pinned == "" {
+		return d, nil
+	}
+	d.revision = pinned
+	if config := candidate.Annotations[deployment.AnnotationConfig]; config != "" {
+		d.revision += "." + config
+	}
+	d.arms[traffic.Canary].Version, err = r.candidateVersion(ctx, d, candidate)
+	return d, err
+}
+
+// candidateVersion is the name that the candidate had when its pods were
+// selected: while they are, an edit of the Deployment changes nothing.
+func (r *Router) candidateVersion(ctx context.Context, d doors, candidate *appsv1.Deployment) (string, error) {
+	live, err := r.table.Get(ctx)
+	if err != nil {
+		return "", err
+	}
+	if now, err := fleet.Decode(tableOf(live)); err == nil && now.Revision == d.revision {
+		return now.Arms[traffic.Canary].Version, nil
+	}
+	version := deployment.Version(&candidate.Spec.Template)
+	if version == d.arms[traffic.Stable].Version {
+		version += "-" + d.revision[:min(7, len(d.revision))]
+	}
+	return version, nil
+}
+
+// find reads an object from the cache, and reports whether there is one.
+func (r *Router) find(ctx context.Context, name string, into client.Object) (bool, error) {
+	err := r.rollout.Client.Get(ctx, r.key(name), into)
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read %T %s/%s: %w", into, r.rollout.Namespace, name, err)
+	}
+	return true, nil
+}
+
+// render is the table for a split.
+func (r *Router) render(d doors, s traffic.Split) (object.Content, error) {
+	doc := fleet.Document{Rollout: r.rollout.ID(), Revision: d.revision, Split: s, Arms: d.arms}
+	for _, c := range r.rollout.Spec.Routing.Cohorts {
+		if doc.Cohorts == nil {
+			doc.Cohorts = map[string][]string{}
+		}
+		doc.Cohorts[c.Name] = c.Keys
+	}
+	text, err := doc.Encode()
+	if err != nil {
+		return object.Content{}, err
+	}
+	value, err := object.JSON(v1alpha1.GatewayTableSpec{
+		Generation: int64(s.Generation), Canary: s.Canary.String(), Mirror: s.Mirror.String(), Table: text,
+	})
+	return object.Content{Value: value}, err
+}
+
+// tableOf is the table that live holds, "" if there is none.
+func tableOf(live *unstructured.Unstructured) string {
+	if live == nil {
+		return ""
+	}
+	text, _, _ := unstructured.NestedString(live.Object, "spec", "table")
+	return text
+}
