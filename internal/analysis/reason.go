@@ -43,8 +43,6 @@ func (j *judgement) holding(m Metric, s *metricState, sum summary, eta float64) 
 	switch {
 	case j.warmsFor > 0 && s.CanaryN == 0:
 		return m.Name + ": the canary is warming up, for " + about(j.warmsFor) + " more; its requests are not compared yet"
-	case s.Users != nil && !s.Users.Known:
-		return m.Name + ": waiting until stable has shown how much its users differ, since they stay on their arm"
 	case s.Pending != nil && s.CanaryN > 0 && s.Pending.Seconds >= longSilence && s.Pending.Measure.Stable.trials() == 0:
 		return j.starving(m, s)
 	case s.Pending != nil && (s.CanaryN == 0 || s.Pending.Measure.Canary.trials() > 0):

@@ -204,7 +204,7 @@ func (s *metricState) weigh(m Metric, j judge, x Measure, b block) {
 		s.Alone.Trials += stable
 		s.Alone.Seconds += b.seconds
 	}
-	if b.warming || s.Users != nil && !s.Users.Known || !m.compared(b.sample.Stage) {
+	if b.warming || !m.compared(b.sample.Stage) {
 		s.settle(m, j)
 		if x.Stable.trials() > 0 {
 			j.learn(m, x.stableOnly(), stats.Decay(b.seconds))

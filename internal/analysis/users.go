@@ -17,12 +17,19 @@ const maxGroups = 256
 type users struct {
 	Before []stats.Count `json:"before,omitempty"` // by group, from when stable served everybody
 	Stable []stats.Count `json:"stable"`           // by group, all that stable served
+	Canary []stats.Count `json:"canary,omitempty"` // by group, all that the canary served
 	Spread float64       `json:"spread"`           // of groups' rates, when last enough of them told
 	Known  bool          `json:"known"`            // that they ever did
 }
 
+// assumedSpread is the variance of the logarithm of a group's rate that is
+// reckoned with until stable has failed often enough to tell: groups a standard
+// deviation apart differ seven times. A stable version that never fails never
+// tells, and must not keep a canary that always fails from being taken back.
+const assumedSpread = 4
+
 func (u users) clone() users {
-	u.Before, u.Stable = slices.Clone(u.Before), slices.Clone(u.Stable)
+	u.Before, u.Stable, u.Canary = slices.Clone(u.Before), slices.Clone(u.Stable), slices.Clone(u.Canary)
 	return u
 }
 
@@ -56,6 +63,7 @@ func (u *users) add(x Measure, w float64) {
 		gather(&u.Before, x.Stable.Groups)
 	}
 	gather(&u.Stable, x.Stable.Groups)
+	gather(&u.Canary, x.Canary.Groups)
 	// Groups that have left stable were served for less time than the others.
 	first := min(int(math.Ceil(float64(len(u.Stable))*w)), len(u.Stable))
 	if spread, ok := stats.Groups(u.Stable[first:]).Spread(); ok {
@@ -75,7 +83,43 @@ func gather(to *[]stats.Count, groups []Group) {
 
 // cohort returns what is believed of the users that a share w takes to the canary.
 func (u *users) cohort(w float64) stats.Cohort {
-	return stats.Compare(u.Spread, w, u.Before, len(u.Stable))
+	spread := u.Spread
+	if !u.Known {
+		spread = assumedSpread
+	}
+	return stats.Compare(spread, w, u.Before, len(u.Stable))
+}
+
+// few reports whether the canary's hits may all be those of a few users who would
+// have them under any version: that so many of the groups with a hit are on the
+// canary happens by the draw of who is there with a probability above alpha. Once
+// stable's groups tell how much users differ, that is reckoned with in the evidence
+// itself; and most of a cohort's requests do not fail for a few users' sake.
+func (u *users) few(alpha float64) bool {
+	if u.Known {
+		return false
+	}
+	var all stats.Count
+	groups, canary, hit, canaryHit := 0, 0, 0, 0
+	count := func(c stats.Count) (is int) {
+		if c.K > 0 {
+			is = 1
+		}
+		groups++
+		hit += is
+		return is
+	}
+	for g := range max(len(u.Stable), len(u.Canary)) {
+		switch {
+		case g < len(u.Canary) && u.Canary[g].N > 0:
+			all = all.Plus(u.Canary[g])
+			canary++
+			canaryHit += count(u.Canary[g])
+		case g < len(u.Stable) && u.Stable[g].N > 0:
+			count(u.Stable[g])
+		}
+	}
+	return 2*all.K < all.N && stats.Drawn(canaryHit, canary, hit, groups) > alpha
 }
 
 // who is the part that users play in a comparison: by which ratios the canary may

@@ -156,9 +156,50 @@ func TestStickyWithoutGroupsIsUncorrected(t *testing.T) {
 	}
 	p := populate(rng(1), 2000, 50, false)
 	_, v = Step(cfg, State{}, at(0, p.block(rng(2), 1500, .05, 1)))
-	if v.Metrics[0].Uncorrected || v.Metrics[0].CanaryN != 0 ||
-		v.Reason != "m: waiting until stable has shown how much its users differ, since they stay on their arm" {
+	if v.Metrics[0].Uncorrected || v.Metrics[0].CanaryN == 0 || !strings.Contains(v.Reason, "users stay on their arm: up to ") {
 		t.Errorf("first block: %+v: %s", v.Metrics[0], v.Reason)
+	}
+}
+
+// TestStableNeverFails: a stable version without a failure says nothing of how much
+// its users differ. A canary that fails for many of them is taken back all the
+// same, one that fails for a single user is not, and one that never fails passes.
+func TestStableNeverFails(t *testing.T) {
+	cfg := judged(strictErrors)
+	cfg.Sticky = true
+	p := populate(rng(1), 2000, 50, false)
+	p.rate = [100]float64{}
+	run := func(weight float64, rates ...float64) (Verdict, int64) {
+		r := rng(2)
+		var st State
+		var v Verdict
+		for i := range int64(hour) {
+			x := p.block(r, 1500, weight, 1)
+			for g, rate := range rates {
+				n := x.Canary.Groups[g].N
+				k := binomial(r, n, rate)
+				x.Canary.Groups[g].K += k
+				x.Canary.K += k
+			}
+			if st, v = Step(cfg, st, at(i, x)); v.Decision == Fail || v.Decision == Pass {
+				return v, i
+			}
+		}
+		return v, hour
+	}
+	if v, i := run(.05, .03, .03, .03, .03, .03); v.Decision != Fail || i > 20 {
+		t.Errorf("3%% of all fail: %s in block %d: %s", v.Decision, i, v.Reason)
+	}
+	if v, i := run(.01, 1); v.Decision != Fail || i > 8 {
+		t.Errorf("all fail, of 1%% of users: %s in block %d: %s", v.Decision, i, v.Reason)
+	}
+	if v, _ := run(.05, .2); v.Decision != Inconclusive || !strings.Contains(v.Reason, "so few groups of users") {
+		t.Errorf("a single user fails: %s: %s", v.Decision, v.Reason)
+	}
+	cfg = judged(defaultErrors)
+	cfg.Sticky = true
+	if v, _ := run(.05); v.Decision != Pass {
+		t.Errorf("none fails: %s: %s", v.Decision, v.Reason)
 	}
 }
 

@@ -26,6 +26,9 @@ func (c Config) judge(s *State, x Sample) Verdict {
 	for i := range c.Metrics {
 		j.out.Metrics[i], etas[i] = j.metric(i, shares[i])
 		claims[i] = stats.Claim{Share: shares[i], Clock: c.clock(i), LogE: j.out.Metrics[i].LogRollback}
+		if j.few(i) {
+			claims[i].LogE = math.Min(claims[i].LogE, 0)
+		}
 	}
 	switch {
 	case len(claims) > 0 && stats.Family(claims) >= j.alpha:
@@ -95,6 +98,8 @@ func (j *judgement) metric(i int, share float64) (MetricVerdict, float64) {
 		out.Decision, out.Reason = Invalid, m.Name+" cannot be judged: "+j.silent(m, s)
 	case sum.held != "":
 		out.Reason = m.Name + ": " + sum.held
+	case sum.rollback >= needed && j.few(i):
+		out.Reason = sum.phrase + after(m, s) + ", but of so few groups of users that it can be due to who they are: wait for more of them, or decide by hand"
 	case s.Passed:
 		out.Decision = Pass
 		out.Reason = sum.phrase + ", shown to be " + sum.margin.String() + sum.note + after(m, s)
@@ -105,6 +110,13 @@ func (j *judgement) metric(i int, share float64) (MetricVerdict, float64) {
 		}
 	}
 	return out, eta
+}
+
+// few reports whether what speaks against the canary in a metric may be a few of
+// its users.
+func (j *judgement) few(i int) bool {
+	u := j.states[i].Users
+	return u != nil && u.few(j.cfg.level())
 }
 
 // fail names the culprits. Evidence spread over several metrics can suffice

@@ -95,3 +95,19 @@ func (c Cohort) Ratio(p float64) float64 {
 	}
 	return math.Exp(c.Mean + mathext.NormalQuantile(1-p)*math.Sqrt(c.Variance))
 }
+
+// Drawn returns the probability that at least k of the marked things are among n
+// that are drawn without replacement from total of them (the hypergeometric
+// distribution).
+func Drawn(k, n, marked, total int) float64 {
+	p := 0.0
+	for i := max(k, n+marked-total, 0); i <= min(n, marked); i++ {
+		p += math.Exp(logChoose(marked, i) + logChoose(total-marked, n-i) - logChoose(total, n))
+	}
+	return math.Min(p, 1)
+}
+
+func logChoose(n, k int) float64 {
+	lgamma := func(x int) float64 { v, _ := math.Lgamma(float64(x) + 1); return v }
+	return lgamma(n) - lgamma(k) - lgamma(n-k)
+}

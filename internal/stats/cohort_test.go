@@ -122,3 +122,19 @@ func TestComparePastOnlyHelps(t *testing.T) {
 		}
 	})
 }
+
+// TestDrawn: Fisher's lady tasting tea (The Design of Experiments, 1935, §II): four
+// of eight cups, all right by chance in 1 of 70, at least three in 17 of 70.
+func TestDrawn(t *testing.T) {
+	for _, c := range []struct {
+		k, n, marked, total int
+		want                float64
+	}{
+		{4, 4, 4, 8, 1. / 70}, {3, 4, 4, 8, 17. / 70}, {0, 4, 4, 8, 1},
+		{1, 5, 1, 100, .05}, {1, 1, 1, 100, .01}, {5, 5, 5, 100, 1. / 75287520}, {0, 0, 0, 0, 1}, {2, 1, 1, 10, 0},
+	} {
+		if got := Drawn(c.k, c.n, c.marked, c.total); math.Abs(got-c.want) > 1e-9*(1+c.want) {
+			t.Errorf("at least %d of %d marked in %d of %d: %v, want %v", c.k, c.marked, c.n, c.total, got, c.want)
+		}
+	}
+}
