@@ -117,6 +117,31 @@ func TestHistograms(t *testing.T) {
 	}
 }
 
+// TestSquares: means are judged by the sum of squares too.
+func TestSquares(t *testing.T) {
+	r := recorder(telemetry.Options{})
+	for range 2 {
+		r.Observe(&telemetry.Exchange{Arm: traffic.Canary, Stream: &inference.StreamResult{
+			HasTTFT: true, TTFT: 500 * time.Millisecond, TimePerOutputToken: 250 * time.Millisecond,
+		}})
+	}
+	families := gather(t, exporter.Gateway(serving, r.Snapshot, telemetry.Bounds{}))
+	for _, c := range []struct {
+		name, arm string
+		want      float64
+	}{
+		{"confidence", "stable", 0.75 * 0.75},
+		{"value", "canary", 9},
+		{"time_to_first_token", "canary", 0.5},
+		{"time_per_output_token", "canary", 0.125},
+		{"time_per_output_token", "stable", 0},
+	} {
+		if got := families["haldane_gateway_"+c.name+"_squares_total"][c.arm].GetCounter().GetValue(); got != c.want {
+			t.Errorf("%s of %s: %g, want %g", c.name, c.arm, got, c.want)
+		}
+	}
+}
+
 func status() engine.Status {
 	return engine.Status{
 		Name: "churn", Mode: "local", Phase: rollout.Progressing, Attempt: 1, Step: 1, Steps: make([]rollout.Step, 4),

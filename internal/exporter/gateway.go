@@ -50,10 +50,13 @@ var gatewayMetrics = []struct {
 	{"warmup_requests_total", "Requests that warm a model up.", []string{"arm", "version"}},
 	{"request_duration_seconds", "Time to the last byte of requests at random that did not fail.", []string{"arm", "version"}},
 	{"time_to_first_token_seconds", "Time to the first token of streamed answers.", []string{"arm", "version"}},
+	{"time_to_first_token_squares_total", "Sum of squares of the times to the first token, in seconds squared.", []string{"arm", "version"}},
 	{"time_per_output_token_seconds", "Time per token after the first of streamed answers.", []string{"arm", "version"}},
+	{"time_per_output_token_squares_total", "Sum of squares of the times per token, in seconds squared.", []string{"arm", "version"}},
 	{"predictions_total", "Predictions read from answers, by class; an empty class where there is none.", []string{"arm", "version", "class"}},
 	{"unread_total", "Answers, or predictions in them, that could not be read.", []string{"arm", "version"}},
 	{"confidence", "Confidence of predictions.", []string{"arm", "version"}},
+	{"confidence_squares_total", "Sum of squares of confidences.", []string{"arm", "version"}},
 	{"value", "Numeric predictions.", []string{"arm", "version"}},
 	{"value_squares_total", "Sum of squares of numeric predictions.", []string{"arm", "version"}},
 	{"assigned_total", "Requests, or users where they stay on their arm, that chance sent to each arm, by the weight it did so at.", []string{"arm", "weight"}},
@@ -125,7 +128,12 @@ func (g *gateway) arm(e emitter, snap *telemetry.Snapshot, arm traffic.Arm, vers
 	} else {
 		e.summary("value", a.Value.N, a.Value.Sum, of...)
 	}
-	e.float("value_squares_total", a.Value.SumSq, of...)
+	for name, m := range map[string]telemetry.Moments{
+		"confidence": a.Confidence, "value": a.Value,
+		"time_to_first_token": a.TTFTMoments, "time_per_output_token": a.PerTokenMoments,
+	} {
+		e.float(name+"_squares_total", m.SumSq, of...)
+	}
 }
 
 // className is the name of the i-th count by class, the last of which holds all

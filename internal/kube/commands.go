@@ -71,16 +71,16 @@ func command(x v1alpha1.RolloutCommand) rollout.Command {
 }
 
 // byFile is the commands that make a rollout agree with its file, if it does
-// not. A person's pause and the file's are each enough.
-func byFile(m *v1alpha1.ModelRollout, s rollout.State, blind time.Duration) []rollout.Command {
+// not. A person's pause and the file's are each enough. overdue says why the file
+// wants it taken back, "" if it does not.
+func byFile(m *v1alpha1.ModelRollout, s rollout.State, overdue string) []rollout.Command {
 	// One of its own for each pause, so that it is obeyed once in each.
 	at := rollout.Command{ID: fmt.Sprintf("%s/%d/%d", m.UID, m.Generation, s.PhaseBegan.UnixNano()), By: pausedByFile, At: s.LastSeen}
 	held := s.Phase == rollout.Paused && s.HeldBy != ""
 	under := s.Phase == rollout.Progressing || s.Phase == rollout.Paused
 	switch {
-	case under && gone(m, blind):
-		at.Verb, at.By = rollout.Abort, "analysis.source.prometheus.outage"
-		at.Reason = fmt.Sprintf("the metrics have not been had for %s", blind.Round(time.Second))
+	case under && overdue != "":
+		at.Verb, at.By, at.Reason = rollout.Abort, byOutage, overdue
 	case m.Spec.Paused && under && !held && !s.Deadline:
 		at.Verb, at.Reason = rollout.Hold, "spec.paused is true"
 	case !m.Spec.Paused && held && s.HeldBy == pausedByFile:
@@ -90,13 +90,6 @@ func byFile(m *v1alpha1.ModelRollout, s rollout.State, blind time.Duration) []ro
 	}
 	at.ID += "/" + string(at.Verb)
 	return []rollout.Command{at}
-}
-
-// gone reports whether the metrics have been away for longer than the file
-// bears.
-func gone(m *v1alpha1.ModelRollout, blind time.Duration) bool {
-	p := m.Spec.Analysis.Source.Prometheus
-	return p != nil && p.Outage != nil && p.Outage.Then == "Rollback" && blind > p.Outage.After.Duration
 }
 
 // answer writes what became of the commands. One that is not known to have

@@ -39,11 +39,12 @@ type driver struct {
 	id    rollout.ID
 	guard *guard
 
-	active *v1alpha1.Spec // what the adapters are made of; nil before that
-	engine *engine.Engine // nil before the first plan
-	opened bool           // the engine has read its state
-	saved  rollout.State  // what was saved when the driver began
-	asked  time.Time      // when the router last said that it can do what is asked
+	active   *v1alpha1.Spec // what the adapters are made of; nil before that
+	engine   *engine.Engine // nil before the first plan
+	opened   bool           // the engine has read its state
+	saved    rollout.State  // what was saved when the driver began
+	asked    time.Time      // when the router last said that it can do what is asked
+	answered bool           // the source has, since the driver began
 	// live is the engine once it has, for readers beside the reconcile.
 	live atomic.Pointer[engine.Engine]
 }
@@ -94,9 +95,14 @@ func (d *driver) turn(ctx context.Context, m *v1alpha1.ModelRollout, bad error, 
 	if oerr := d.open(ctx, spec); oerr != nil {
 		return turned{}, none, errors.Join(err, oerr)
 	}
-	commands = append(commands, byFile(m, d.engine.State(), d.engine.Blind())...)
+	before := d.engine.State()
+	commands = append(commands, byFile(m, before, d.overdue(m))...)
 	after, answers := d.engine.Step(ctx, commands)
+	d.noteAnswers(before)
 	out := turned{after: after, conditions: d.guard.conditions()}
+	if x, known := d.availability(); known {
+		out.conditions = append(out.conditions, x)
+	}
 	return out, answers[:len(none)], errors.Join(err, d.retire(ctx))
 }
 
