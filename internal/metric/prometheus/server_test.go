@@ -1,16 +1,11 @@
 package prometheus
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"math"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +16,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/haldane-dev/haldane/internal/analysis"
+	"github.com/haldane-dev/haldane/internal/metric/prometheus/prometheustest"
 )
 
 // models are two versions of a model as an exporter shows them. What each scrape
@@ -60,25 +56,21 @@ func (m *models) scrapes() int {
 // through restarts and the beginning of the canary. The server is asked for the
 // samples it has, so that the test does not depend on when it scraped.
 func TestRealServer(t *testing.T) {
-	binary, err := exec.LookPath("prometheus")
-	if err != nil {
-		t.Skip("prometheus is not installed: the same is tested against a server that speaks its API")
-	}
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
 	m := &models{}
 	target := httptest.NewServer(m)
 	defer target.Close()
-	address := start(t, binary, strings.TrimPrefix(target.URL, "http://"))
+	address := prometheustest.Start(t, strings.TrimPrefix(target.URL, "http://")).Address
 
-	await(t, "scrapes of stable", func() bool { return m.scrapes() >= 3 })
+	prometheustest.Await(t, "scrapes of stable", func() bool { return m.scrapes() >= 3 })
 	from := lastSample(t, address)
 	m.mu.Lock()
 	m.canary = true
 	m.mu.Unlock()
 	before := m.scrapes()
-	await(t, "scrapes of both", func() bool { return m.scrapes() >= before+12 })
+	prometheustest.Await(t, "scrapes of both", func() bool { return m.scrapes() >= before+12 })
 
 	o := Options{
 		Address: address, Stable: `version="v1"`, Canary: `version="v2"`, Weight: .05,
@@ -118,67 +110,11 @@ func TestRealServer(t *testing.T) {
 	}
 }
 
-// start runs a Prometheus that scrapes the target, until the test ends, and
-// returns its address.
-func start(t *testing.T, binary, target string) string {
-	t.Helper()
-	dir := t.TempDir()
-	config := filepath.Join(dir, "prometheus.yml")
-	text := "scrape_configs:\n- job_name: models\n  scrape_interval: 250ms\n  scrape_timeout: 250ms\n  static_configs:\n  - targets: ['" + target + "']\n"
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	listen := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var output bytes.Buffer
-	cmd := exec.CommandContext(ctx, binary, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+listen)
-	cmd.Stdout, cmd.Stderr = &output, &output
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 20 * time.Second
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cancel()
-		_ = cmd.Wait() // it was interrupted
-		if t.Failed() {
-			t.Logf("prometheus said:\n%s", &output)
-		}
-	})
-	await(t, "prometheus to be ready", func() bool {
-		r, err := http.Get("http://" + listen + "/-/ready")
-		if err != nil {
-			return false
-		}
-		defer r.Body.Close()
-		return r.StatusCode == http.StatusOK
-	})
-	return "http://" + listen
-}
-
-// await polls until a condition holds, for a generous time.
-func await(t *testing.T, what string, ready func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(90 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if ready() {
-			return
-		}
-	}
-	t.Fatalf("waited for %s in vain", what)
-}
-
 // lastSample returns the time of the newest sample of stable.
 func lastSample(t *testing.T, address string) time.Time {
 	t.Helper()
 	var last time.Time
-	await(t, "a sample", func() bool {
+	prometheustest.Await(t, "a sample", func() bool {
 		v, err := newest(t.Context(), address, `requests_total{version="v1",code="200"}`)
 		last = v
 		return err == nil && !v.IsZero()
