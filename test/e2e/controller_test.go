@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -33,8 +34,9 @@ func install(t *testing.T, c *clustertest.Cluster) *controller {
 }
 
 // kill ends the controller's process without warning, as the kernel does when
-// memory is short; its pod starts it again. It returns how many it has found.
-func (x *controller) kill(t *testing.T) int {
+// memory is short; its pod starts it again. The error says that there is none to
+// kill.
+func (x *controller) kill(t *testing.T) error {
 	t.Helper()
 	program, err := os.Stat(x.program)
 	if err != nil {
@@ -59,7 +61,10 @@ func (x *controller) kill(t *testing.T) int {
 			killed++
 		}
 	}
-	return killed
+	if killed == 0 {
+		return errors.New("no controller runs")
+	}
+	return nil
 }
 
 // isController tells the controller from gateways, which are the same program.

@@ -187,21 +187,21 @@ func (w *watched) carried(since time.Time, version, share string) seen {
 	})
 }
 
-// spans are the times during which the router was known to carry a share of
-// the traffic for a version, shortened at both ends by what a data plane takes
-// to take a change in.
+// spans are the times during which a share of the traffic for a version was
+// written at the router. Data planes take a change in a little later: Traefik
+// every two seconds.
 func (w *watched) spans(version, share string) (out [][2]time.Time) {
-	const edge = time.Second
+	const late, early = 2500 * time.Millisecond, 300 * time.Millisecond
 	var from, to time.Time
 	end := func() {
-		if !from.IsZero() && to.Sub(from) > 2*edge {
-			out = append(out, [2]time.Time{from.Add(edge), to.Add(-edge)})
+		if !from.IsZero() && to.Sub(from) > late+early {
+			out = append(out, [2]time.Time{from.Add(late), to.Add(-early)})
 		}
 		from = time.Time{}
 	}
 	for _, s := range w.all() {
-		got, known := s.weight()
-		if s.status.Canary.Version != version || got != share || !known {
+		x := s.status.Weight
+		if s.status.Canary.Version != version || x.Observed != share || x.Wanted != share {
 			end()
 			continue
 		}

@@ -12,6 +12,7 @@ import (
 // driver is a router as the scenarios use it.
 type driver struct {
 	name    string
+	preset  string // of Prometheus's series
 	routing string // the rollout's field of that name
 	before  string // what the user has beside the Deployment and its Service
 	// replicas of the user's Deployment, steps of most rollouts, and the shares
@@ -30,6 +31,12 @@ type driver struct {
 	tampered func(s *space) error
 	// restored says what of the route is not as it was before Haldane came.
 	restored func(s *space) error
+}
+
+// named is the driver under another name, for a second namespace of one test.
+func (d driver) named(name string) driver {
+	d.name = name
+	return d
 }
 
 const (
@@ -75,7 +82,7 @@ func (s *space) is(object, path, want string) error {
 
 // gatewayAPI is the user's own HTTPRoute at Traefik, adopted.
 var gatewayAPI = driver{
-	name:    "gatewayapi",
+	name: "gatewayapi", preset: "traefik",
 	routing: `{gatewayAPI: {httpRoute: churn, adopt: true}}`,
 	before: `
 apiVersion: gateway.networking.k8s.io/v1
@@ -106,7 +113,7 @@ spec:
 // nginx is a canary Ingress beside the user's own, at Traefik, which knows
 // ingress-nginx's annotations.
 var nginx = driver{
-	name:    "nginx",
+	name: "nginx", preset: "traefik",
 	routing: `{nginx: {ingress: churn}}`,
 	before: `
 apiVersion: networking.k8s.io/v1
@@ -145,7 +152,7 @@ spec:
 
 // replicas is numbers of pods behind the user's Service.
 var replicas = driver{
-	name:     "replicas",
+	name: "replicas", preset: "model",
 	routing:  `{replicas: {}}`,
 	replicas: 4, ladder: `[{weight: 25}, {weight: 50}, {weight: 100}]`, shares: []string{"25%", "50%", "100%"},
 	send: func(s *space) func([]byte) (*http.Response, error) { return byService(s.Cluster, "churn."+s.name) },

@@ -3,6 +3,8 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"path"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,21 +49,20 @@ const rate = 80
 
 // analysisOf is the analysis of the rollouts here. Margins are wide: the
 // statistics are tested elsewhere, and evidence must come in seconds.
-const analysisOf = `    source: {prometheus: {address: "http://10.77.0.20:9090", preset: model, scrapeInterval: 1s}}
+const analysisOf = `    source: {prometheus: {address: "http://10.77.0.20:9090", preset: PRESET, scrapeInterval: 1s}}
+    interval: 4s
     warmup: 1s
     maxDuration: 10m
     controls: {srm: 0.01%, dispersion: "off"}
     metrics:
     - {name: errors, errorRate: {maxIncrease: 4pp}, tolerate: 25%}
-    - {name: latency, latency: {maxOver: {25ms: 40pp}}}
-    - {name: predictions, drift: {of: class, max: 30%}}
 `
 
 // begun brings a namespace to where a user is who has installed Haldane and
 // written a rollout: v1 serves as stable, and nothing is on its way.
 func begun(t *testing.T, w *world, d driver, steps string) *stage {
 	t.Helper()
-	s := &stage{space: w.space(t, t.Name()), driver: d}
+	s := &stage{space: w.space(t, d.name+"-"+path.Base(t.Name())), driver: d}
 	s.apply(model, "REPLICAS", fmt.Sprint(d.replicas))
 	s.apply(d.before)
 	s.kubectl("rollout", "status", "deployment/churn", "--timeout="+patience.String())
@@ -72,7 +73,7 @@ func begun(t *testing.T, w *world, d driver, steps string) *stage {
 		steps = d.ladder
 	}
 	s.watch = s.space.watch()
-	s.apply(rolloutFile, "ROUTING", d.routing, "STEPS", steps, "ANALYSIS", analysisOf)
+	s.apply(rolloutFile, "ROUTING", d.routing, "STEPS", steps, "ANALYSIS", strings.ReplaceAll(analysisOf, "PRESET", d.preset))
 	s.watch.await(s.begun, "the rollout has begun", func(x v1alpha1.ModelRolloutStatus) bool {
 		return x.Phase == "Idle" && x.Stable.Version == "v1" && x.Weight.Observed == "0%" && x.Weight.Level == "Accepted"
 	})
@@ -112,15 +113,30 @@ func (s *stage) takenBack(since time.Time, version string) {
 func (s *stage) only(version string) {
 	s.t.Helper()
 	from := time.Now()
-	eventually(s.t, "requests are answered", func() error {
-		if n := len(s.load.between(from, time.Now())); n < rate {
-			return fmt.Errorf("%d requests so far", n)
-		}
-		return nil
-	})
+	eventually(s.t, "requests are answered", func() error { return s.sent(from, rate) })
 	for v, n := range count(s.load.between(from, time.Now())) {
 		if v != version {
 			s.t.Errorf("%d requests were answered by %s, where %s alone serves", n, v, version)
+		}
+	}
+}
+
+// sent says how many requests are missing to n since from.
+func (s *stage) sent(from time.Time, n int) error {
+	if got := len(s.load.between(from, time.Now())); got < n {
+		return fmt.Errorf("%d of %d requests so far", got, n)
+	}
+	return nil
+}
+
+// settledFor fails the test if a status of the next span is not as wanted.
+func (s *stage) settledFor(span time.Duration, ok func(v1alpha1.ModelRolloutStatus) bool) {
+	s.t.Helper()
+	from := time.Now()
+	s.watch.await(from.Add(span), "the status is read", func(v1alpha1.ModelRolloutStatus) bool { return true })
+	for _, x := range s.watch.all() {
+		if x.at.After(from) && !ok(x.status) {
+			s.t.Fatalf("it did not stay as it was: %s", x)
 		}
 	}
 }

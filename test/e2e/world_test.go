@@ -72,7 +72,6 @@ type space struct {
 // space makes a namespace for t.
 func (w *world) space(t *testing.T, name string) *space {
 	t.Helper()
-	name = strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(name))
 	in := *w
 	in.Cluster, in.t = w.For(t), t
 	s := &space{world: &in, t: t, name: name}
