@@ -22,12 +22,14 @@ const module = "github.com/haldane-dev/haldane/"
 var (
 	pure     = []string{"internal/stats", "internal/traffic", "internal/analysis", "internal/rollout"}
 	data     = []string{"internal/traffic", "internal/inference", "internal/telemetry", "internal/predictionid"}
-	ports    = []string{"internal/metric", "internal/router", "internal/workload", "internal/store", "internal/notify", "internal/hook", "internal/check"}
+	ports    = []string{"internal/metric", "internal/router", "internal/workload", "internal/store"}
 	adapters = below(ports)
-	shells   = []string{"internal/web", "internal/web/", "internal/cli", "internal/cli/", "internal/kube", "internal/kube/"}
-	offline  = []string{"internal/judge", "internal/plan"}
-	core     = slices.Concat(pure, ports, offline, []string{"internal/engine", "internal/report", "internal/importer"})
-	all      = slices.Concat(core, data, adapters, shells, below(data),
+	// What has a say or is told beside the evidence. It answers to the engine.
+	outside = []string{"internal/outbound", "internal/outbox", "internal/hook", "internal/notify", "internal/check"}
+	shells  = []string{"internal/web", "internal/web/", "internal/cli", "internal/cli/", "internal/kube", "internal/kube/"}
+	offline = []string{"internal/judge", "internal/plan"}
+	core    = slices.Concat(pure, ports, offline, []string{"internal/engine", "internal/report", "internal/importer"})
+	all     = slices.Concat(core, data, adapters, outside, shells, below(data),
 		[]string{"internal/cluster", "internal/gateway", "internal/gateway/", "internal/feedback", "internal/exporter", "internal/app", "internal/app/", "api/", "examples/"})
 )
 
@@ -48,6 +50,8 @@ var arrows = []struct {
 	{offline, pure},
 	{[]string{"internal/engine"}, slices.Concat(pure, ports)},
 	{[]string{"internal/report"}, slices.Concat(pure, ports, []string{"internal/engine"})},
+	{[]string{"internal/outbound"}, nil},
+	{outside, slices.Concat(pure, []string{"internal/engine"}, outside)},
 	{[]string{"internal/importer"}, []string{"api/"}},
 	{shells, slices.Concat(core, shells, []string{"api/", "internal/cluster"})},
 	{[]string{"internal/app", "internal/app/"}, all},

@@ -19,6 +19,12 @@ func (m *ModelRollout) Default() {
 		m.Spec.Inference.Threshold = 0.5
 	}
 	m.Spec.Analysis.setDefaults()
+	for i := range m.Spec.Hooks {
+		m.Spec.Hooks[i].setDefaults()
+	}
+	for i := range m.Spec.Notifications {
+		m.Spec.Notifications[i].setDefaults()
+	}
 }
 
 func orDuration(p **Duration, d time.Duration) {

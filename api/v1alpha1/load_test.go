@@ -109,7 +109,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"labels too late", "maturity: 30m", "maturity: 3h", "labels would come after maxDuration"},
 		{"weights that stay", "{weight: 25}", "{weight: 5}", "steps[2].weight: stays at 5%"},
 		{"full before the end", "{weight: 50}", "{weight: 100}", "steps[4].weight: is 100% before the end"},
-		{"hooks", "  routing:", "  hooks: [{on: confirmStart}]\n  routing:", "spec.hooks: is not available in this version"},
+		{"hooks", "  routing:", "  hooks: [{when: confirmStart, url: http://a}]\n  routing:", `spec.hooks[0].when: is "confirmStart": write one of confirmRollout, preRollout`},
 		{"strategy of a later version", "    canary:\n      steps:", "    shadow:\n      steps:", "spec.strategy.shadow: is not available in this version: write canary with a shadow step"},
 		{"shadow without pairs", "    - {name: agreement, pairs: {maxDisagreement: 2%}, tolerate: 0}\n", "", "f.yaml:14: spec.strategy.canary.steps[3].shadow: would never end: mirrored answers are compared by a metric of pairs, and there is none. Add {name: agreement, pairs: {maxDisagreement: 2%}}"},
 		{"drift of a value without bounds", "drift: {max: 0.05}", "drift: {of: value, max: 0.05}", "metrics[2].drift.bounds: must be the least and the greatest"},

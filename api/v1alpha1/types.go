@@ -52,8 +52,8 @@ type Reserved = json.RawMessage
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.endpoints)",fieldPath=".endpoints",message="are of a rollout on one machine (haldane run): on a cluster write workload"
 // +kubebuilder:validation:XValidation:rule="has(self.workload)",message="needs workload: the Deployment that is rolled out"
-// +kubebuilder:validation:XValidation:rule="!has(self.hooks)",fieldPath=".hooks",message="is not available in this version"
-// +kubebuilder:validation:XValidation:rule="!has(self.notifications)",fieldPath=".notifications",message="is not available in this version"
+// +kubebuilder:validation:XValidation:rule="!has(self.hooks) || self.hooks.all(h, self.hooks.exists_one(g, (has(g.name) ? g.name : g.when) == (has(h.name) ? h.name : h.when)))",fieldPath=".hooks",message="two have the same name, or none and the same kind: give each a name of its own"
+// +kubebuilder:validation:XValidation:rule="!has(self.notifications) || self.notifications.all(n, self.notifications.exists_one(m, (has(m.name) ? m.name : has(m.slack) ? 'slack' : has(m.teams) ? 'teams' : has(m.discord) ? 'discord' : has(m.googleChat) ? 'googleChat' : has(m.pagerDuty) ? 'pagerDuty' : has(m.email) ? 'email' : 'webhook') == (has(n.name) ? n.name : has(n.slack) ? 'slack' : has(n.teams) ? 'teams' : has(n.discord) ? 'discord' : has(n.googleChat) ? 'googleChat' : has(n.pagerDuty) ? 'pagerDuty' : has(n.email) ? 'email' : 'webhook')))",fieldPath=".notifications",message="two have the same name, or none and the same kind: give each a name of its own"
 // +kubebuilder:validation:XValidation:rule="has(self.analysis) && has(self.analysis.source) && has(self.analysis.source.prometheus)",fieldPath=".analysis",message="needs source.prometheus: on a cluster the counts come from there"
 // +kubebuilder:validation:XValidation:rule="!has(self.analysis) || !has(self.analysis.metrics) || !self.analysis.metrics.exists(m, has(m.pairs)) || (has(self.strategy.canary) && has(self.strategy.canary.steps) && self.strategy.canary.steps.exists(s, has(s.shadow)))",fieldPath=".analysis.metrics",message="pairs are compared in shadow steps, and there is none: add {shadow: {percent: 100}} to the steps"
 // +kubebuilder:validation:XValidation:rule="!has(self.analysis) || !has(self.analysis.metrics) || !self.analysis.metrics.exists(m, has(m.pairs)) || has(self.routing.gateway)",fieldPath=".analysis.metrics",message="pairs are compared by Haldane's gateway alone: write routing.gateway, or leave the metric out"
@@ -80,14 +80,14 @@ type Spec struct {
 	// stable are the same) or Keep. On a cluster only.
 	// +kubebuilder:validation:Enum=Restore;Keep
 	OnDelete string `json:"onDelete,omitempty"`
-	// +kubebuilder:validation:Schemaless
-	// +kubebuilder:validation:Type=object
-	// +kubebuilder:pruning:PreserveUnknownFields
-	Hooks Reserved `json:"hooks,omitempty"`
-	// +kubebuilder:validation:Schemaless
-	// +kubebuilder:validation:Type=object
-	// +kubebuilder:pruning:PreserveUnknownFields
-	Notifications Reserved `json:"notifications,omitempty"`
+	// Hooks are asked before the rollout goes on, or told.
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=atomic
+	Hooks []Hook `json:"hooks,omitempty"`
+	// Notifications are told of what happens.
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=atomic
+	Notifications []Notification `json:"notifications,omitempty"`
 }
 
 // Endpoints are the two arms of a local rollout.

@@ -27,8 +27,8 @@ func (m *ModelRollout) validate(v *validator) []Problem {
 	v.routing(&m.Spec.Routing)
 	v.inference(&m.Spec.Inference)
 	v.analysis(&m.Spec)
-	v.reserved("spec.hooks", m.Spec.Hooks, "")
-	v.reserved("spec.notifications", m.Spec.Notifications, "")
+	v.hooks("spec.hooks", m.Spec.Hooks)
+	v.notifications("spec.notifications", m.Spec.Notifications)
 	return v.problems
 }
 

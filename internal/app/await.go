@@ -34,6 +34,29 @@ func (l *local) await(ctx context.Context) {
 	}
 }
 
+// toldWithin bounds how long a rollout that has ended waits for those who are to
+// be told so.
+const toldWithin = 15 * time.Second
+
+// told returns when everybody has been told of the end, or has had their time.
+// What is left over is told by the next run.
+func (l *local) told(ctx context.Context) {
+	late := time.NewTimer(toldWithin)
+	defer late.Stop()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for l.engine.Untold() > 0 {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return
+		case <-late.C:
+			l.options.Logger.Warn("not everybody could be told of the end: run it again to try again", "waited", toldWithin)
+			return
+		}
+	}
+}
+
 // started returns the arms that carry traffic, by the saved decision, and that
 // this process starts.
 func (l *local) started() (roles []rollout.Role) {

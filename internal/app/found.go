@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/haldane-dev/haldane/internal/engine"
+	"github.com/haldane-dev/haldane/internal/hook"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	"github.com/haldane-dev/haldane/internal/store"
 )
@@ -33,11 +34,26 @@ func (l *local) found(ctx context.Context) (o engine.Outcome, over bool, err err
 		return o, false, nil
 	}
 	held := s.Phase == rollout.Paused && s.Deadline
-	over = (held || s.Phase.Terminal()) && next.Phase == s.Phase && !l.options.Hold
+	over = (held || s.Phase.Terminal()) && next.Phase == s.Phase && !l.options.Hold && !l.owes(s)
 	if l.options.Found != nil {
 		l.options.Found(s, over)
 	}
 	return engine.Outcome{Phase: s.Phase, Held: held, Reason: s.Reason}, over, nil
+}
+
+// owes reports whether somebody in the file is still to be told of what has
+// happened.
+func (l *local) owes(s rollout.State) bool {
+	names := hook.Config{Hooks: hooks(l.options.Rollout, nil)}.Channels()
+	for _, c := range names {
+		at, known := s.Told[c.Name]
+		for _, e := range s.Events {
+			if known && e.Number > at {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // load reads the saved state; version 0 is that of none.

@@ -17,6 +17,7 @@ import (
 	"github.com/haldane-dev/haldane/internal/feedback"
 	"github.com/haldane-dev/haldane/internal/gateway"
 	"github.com/haldane-dev/haldane/internal/metric/embedded"
+	"github.com/haldane-dev/haldane/internal/outbound"
 	"github.com/haldane-dev/haldane/internal/predictionid"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	gatewayrouter "github.com/haldane-dev/haldane/internal/router/gateway"
@@ -38,6 +39,7 @@ type local struct {
 	gateway  *gateway.Gateway
 	workload *process.Workload
 	engine   *engine.Engine
+	outside  outsiders
 	web      *web.Server
 	tails    *tails
 	decided  traffic.Split // by an earlier run; the zero value gives the candidate nothing
@@ -152,6 +154,8 @@ func (l *local) build(recorder *telemetry.Recorder) error {
 		}
 	}
 	source := embedded.New(recorder, ledger)
+	l.outside = outside(m, localSecrets(o.Dir), outbound.New(outbound.Options{}), o.Logger)
+	edits := watchEdits(o.File)
 	l.engine, err = engine.New(engine.Config{
 		Spec:     engine.Spec{Plan: l.plan, Metrics: query(m, l.plan).Metrics},
 		Workload: l.workload,
@@ -161,7 +165,9 @@ func (l *local) build(recorder *telemetry.Recorder) error {
 			Revision: func() string { return l.plan.Canary.Hash },
 		}),
 		Source: source, Store: l.store, Journal: l.store, Summary: summary{source, ledger},
-		Links: l.links, Logger: o.Logger, Changed: l.workload.Changed(), Warnings: watchEdits(o.File).warnings,
+		Links: l.links, Logger: o.Logger, Changed: l.workload.Changed(),
+		Outside: l.outside.say, Listeners: l.outside.listeners(),
+		Warnings: func() []string { return append(edits.warnings(), l.outside.warnings()...) },
 	})
 	return err
 }
@@ -207,6 +213,7 @@ func (l *local) run(ctx context.Context) error {
 			return nil
 		}
 		if !l.options.Hold {
+			l.told(ctx)
 			stop()
 		}
 		return nil

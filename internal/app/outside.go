@@ -1,0 +1,153 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/haldane-dev/haldane/api/v1alpha1"
+	"github.com/haldane-dev/haldane/internal/cluster"
+	"github.com/haldane-dev/haldane/internal/engine"
+	"github.com/haldane-dev/haldane/internal/hook"
+	"github.com/haldane-dev/haldane/internal/outbound"
+	"github.com/haldane-dev/haldane/internal/outbox"
+	"github.com/haldane-dev/haldane/internal/rollout"
+)
+
+// secrets reads a secret where the file says it is. Errors name the place and
+// never what is there.
+type secrets func(context.Context, v1alpha1.SecretFrom) ([]byte, error)
+
+// maxSecret bounds what is read of one, in bytes.
+const maxSecret = 64 << 10
+
+// localSecrets are those of this machine; files are relative to dir.
+func localSecrets(dir string) secrets {
+	return func(_ context.Context, s v1alpha1.SecretFrom) ([]byte, error) {
+		var text string
+		switch {
+		case s.Env != "":
+			text = os.Getenv(s.Env)
+		default:
+			data, err := os.ReadFile(within(dir, s.File))
+			if err != nil {
+				return nil, fmt.Errorf("read the secret: %w", err)
+			}
+			text = string(data)
+		}
+		return trimmed(text, s.Env+s.File)
+	}
+}
+
+// clusterSecrets are those of a rollout's namespace.
+func clusterSecrets(r cluster.Rollout) secrets {
+	return func(ctx context.Context, s v1alpha1.SecretFrom) ([]byte, error) {
+		var secret corev1.Secret
+		if err := r.Client.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: s.Name}, &secret); err != nil {
+			return nil, fmt.Errorf("read Secret %s: %w", s.Name, err)
+		}
+		return trimmed(string(secret.Data[s.Key]), s.Key+" of Secret "+s.Name)
+	}
+}
+
+func trimmed(text, place string) ([]byte, error) {
+	text = strings.TrimSpace(text)
+	switch {
+	case text == "":
+		return nil, fmt.Errorf("%s is empty or not there", place)
+	case len(text) > maxSecret:
+		return nil, fmt.Errorf("%s holds %d bytes: at most %d are a secret", place, len(text), maxSecret)
+	}
+	return []byte(text), nil
+}
+
+// hooks are those of a valid file. Without secrets they can be planned with and
+// not called.
+func hooks(m *v1alpha1.ModelRollout, of secrets) []hook.Hook {
+	var out []hook.Hook
+	for _, h := range m.Spec.Hooks {
+		one := hook.Hook{
+			Name: h.Name, When: hook.Kind(h.When), URL: h.URL, Header: texts(h.Headers), Metadata: texts(h.Metadata),
+			Timeout: h.Timeout.Duration, Retries: int(*h.Retries), Failures: int(h.Failures),
+		}
+		if h.FailOpen != nil {
+			one.FailOpen = *h.FailOpen
+		}
+		if h.Every != nil {
+			one.Every = h.Every.Duration
+		}
+		if s := h.SecretFrom; s != nil && of != nil {
+			one.Secret = func(ctx context.Context) ([]byte, error) { return of(ctx, *s) }
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+func texts(in map[string]v1alpha1.Text) map[string]string {
+	out := make(map[string]string, len(in))
+	for k, v := range in {
+		out[k] = string(v)
+	}
+	return out
+}
+
+// outsiders are what has a say, and who is told, beside the evidence.
+type outsiders struct {
+	say  []engine.Outside
+	told *outbox.Box // nil: nobody
+}
+
+// outside makes them of a valid file.
+func outside(m *v1alpha1.ModelRollout, of secrets, c *outbound.Client, log *slog.Logger) outsiders {
+	cfg := hook.Config{Hooks: hooks(m, of), Name: m.Name, Namespace: m.Namespace, Client: c, Logger: log}
+	out := outsiders{say: []engine.Outside{strays(cfg.Hooks)}}
+	if len(cfg.Hooks) > 0 {
+		out.say = append(out.say, hook.New(cfg))
+	}
+	if channels := cfg.Channels(); len(channels) > 0 {
+		out.told = outbox.New(channels, log)
+	}
+	return out
+}
+
+// listeners is nil, and not an interface around nil, if there are none.
+func (o outsiders) listeners() engine.Listeners {
+	if o.told == nil {
+		return nil
+	}
+	return o.told
+}
+
+func (o outsiders) warnings() []string {
+	if o.told == nil {
+		return nil
+	}
+	return o.told.Warnings()
+}
+
+// strays answers for hooks that a rollout under way asks and that have left the
+// file since: nobody else would, and the rollout would wait without a word.
+type strays []hook.Hook
+
+func (strays) Bind(func()) {}
+func (strays) Close()      {}
+
+func (strays) Signals(engine.About) []rollout.Signal { return nil }
+
+func (s strays) Answers(_ engine.About, asks []rollout.Gate) []rollout.GateResult {
+	known := hook.Confirm(s)
+	var out []rollout.GateResult
+	for _, g := range asks {
+		if !slices.Contains(known, rollout.Confirm{Kind: g.Kind, Name: g.Name}) {
+			out = append(out, rollout.GateResult{ID: g.ID, Message: "it has left the file since the rollout began: put it back, abort, or promote --full"})
+		}
+	}
+	return out
+}
