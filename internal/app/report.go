@@ -23,7 +23,8 @@ func (l *local) report(ctx context.Context) {
 	if l.engine != nil {
 		s.Status = l.engine.Status()
 	} else if state, _, err := l.load(ctx); err == nil {
-		s.Status = statusOf(state)
+		s.Status = engine.Saved(state)
+		s.Status.Mode, s.Status.Now = "local", time.Now()
 	}
 	s.Status.Name = string(l.plan.Name)
 	var err error
@@ -38,18 +39,3 @@ func (l *local) report(ctx context.Context) {
 
 // reportLimit is how many of the newest blocks and events a report is made of.
 const reportLimit = 100_000
-
-// statusOf is what a saved state tells of a rollout that nothing is done for
-// any more.
-func statusOf(s rollout.State) engine.Status {
-	out := engine.Status{
-		Mode: "local", Phase: s.Phase, Reason: s.Reason, Stable: s.Plan.Stable, Canary: s.Plan.Canary,
-		Attempt: s.Attempt, Step: s.Step, Steps: s.Plan.Steps, Wanted: s.Want.Split, Verdict: s.Verdict,
-		Began: s.Began, StepBegan: s.StepBegan, Now: time.Now(),
-		FalseRollback: s.Plan.Analysis.FalseRollback, FalsePromotion: s.Plan.Analysis.FalsePromotion,
-	}
-	if s.Phase == rollout.Paused && s.Deadline {
-		out.Hold = &engine.Hold{Kind: engine.HeldAtDeadline, Since: s.PhaseBegan}
-	}
-	return out
-}

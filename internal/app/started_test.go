@@ -31,13 +31,14 @@ func small(t *testing.T, stable, canary string) string {
 // started is a rollout under way in this process.
 type started struct {
 	*client.Client
-	t       *testing.T
-	ctx     context.Context
-	gateway string
-	file    string // that it was started with
-	stop    context.CancelFunc
-	done    chan struct{}
-	outcome engine.Outcome
+	t         *testing.T
+	ctx       context.Context
+	gateway   string
+	dashboard string
+	file      string // that it was started with
+	stop      context.CancelFunc
+	done      chan struct{}
+	outcome   engine.Outcome
 }
 
 // start runs a rollout in this process, by a file of its own.
@@ -63,7 +64,7 @@ func start(t *testing.T, text, state string) *started {
 	}()
 	select {
 	case a := <-ready:
-		s.gateway = a.Gateway
+		s.gateway, s.dashboard = a.Gateway, a.Dashboard
 		var err error
 		if s.Client, err = client.New(a.Dashboard, ""); err != nil {
 			t.Fatal(err)

@@ -28,7 +28,7 @@ func Saved(s rollout.State) Status {
 		Attempt: s.Attempt, Hold: holdOf(s), Step: s.Step, Steps: s.Plan.Steps,
 		Wanted: s.Want.Split, Verdict: s.Verdict,
 		Workloads: map[string]rollout.Health{}, Totals: map[string]Totals{},
-		Began: s.Began, StepBegan: s.StepBegan, Deadline: s.DeadlineAt(),
+		Began: s.Began, StepBegan: s.StepBegan, PhaseBegan: s.PhaseBegan, Deadline: s.DeadlineAt(),
 		FalseRollback: rules.FalseRollback, FalsePromotion: rules.FalsePromotion,
 	}
 	if out.Phase == "" {

@@ -29,6 +29,7 @@ type Status struct {
 	Workloads      map[string]rollout.Health `json:"workloads"` // by arm
 	Began          time.Time                 `json:"began,omitzero"`
 	StepBegan      time.Time                 `json:"stepBegan,omitzero"`
+	PhaseBegan     time.Time                 `json:"phaseBegan,omitzero"` // in a terminal phase: when it ended
 	Deadline       time.Time                 `json:"deadline,omitzero"`
 	Now            time.Time                 `json:"now"`
 	Totals         map[string]Totals         `json:"totals"`             // by arm, since this process began

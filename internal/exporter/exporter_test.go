@@ -148,7 +148,7 @@ func status() engine.Status {
 		Stable: rollout.Revision{Version: "v1"}, Canary: rollout.Revision{Version: "v2"},
 		Wanted:   traffic.Split{Canary: traffic.Percent(25)},
 		Observed: traffic.Observed{Level: traffic.Flowing, Canary: traffic.Percent(5)},
-		Began:    time.Unix(1000, 0), Warnings: []string{"a", "b"},
+		Began:    time.Unix(1000, 0), PhaseBegan: time.Unix(1060, 0), Now: time.Unix(1090, 0), Warnings: []string{"a", "b"},
 		Labels: map[string]engine.Coverage{"canary": {Predicted: 10, Labelled: 7, Wrong: 2}},
 		Verdict: analysis.Verdict{Decision: analysis.Inconclusive, Metrics: []analysis.MetricVerdict{{
 			Name: "errors", Decision: analysis.Pass, LogRollback: -1.5, RollbackThreshold: 5.3, LogPromotion: 3.25,
@@ -178,6 +178,7 @@ func TestRollouts(t *testing.T) {
 		{"evidence_rollback", "errors", -1.5}, {"evidence_rollback_bound", "errors", 5.3},
 		{"evidence_promotion", "errors", 3.25}, {"evidence_promotion_bound", "errors", 3},
 		{"estimate", "stable", 0.01}, {"trials", "canary", 0}, {"began_timestamp_seconds", "churn", 1000},
+		{"phase_began_timestamp_seconds", "churn", 1060}, {"duration_seconds", "churn", 90},
 		{"warnings", "churn", 2}, {"labels_mature", "canary", 10}, {"labels_received", "canary", 7}, {"labels_wrong", "canary", 2},
 	} {
 		if x := value(c.name, c.label); x != c.want {
@@ -188,6 +189,16 @@ func TestRollouts(t *testing.T) {
 		if _, ok := got["haldane_rollout_"+absent.name][absent.label]; ok {
 			t.Errorf("%s of %s is shown though it is not known", absent.name, absent.label)
 		}
+	}
+}
+
+// TestDurationOfWhatHasEnded: it does not go on growing.
+func TestDurationOfWhatHasEnded(t *testing.T) {
+	s := status()
+	s.Phase = rollout.RolledBack
+	got := gather(t, exporter.Rollouts(func() []engine.Status { return []engine.Status{s} }))
+	if x := got["haldane_rollout_duration_seconds"]["churn"].GetGauge().GetValue(); x != 60 {
+		t.Errorf("it took %g s, want 60", x)
 	}
 }
 

@@ -50,6 +50,8 @@ var rolloutMetrics = []struct {
 	{"trials", "How many trials count as evidence of the metric in each arm.", []string{"metric", "arm"}},
 	{"began_timestamp_seconds", "When this attempt began.", nil},
 	{"step_began_timestamp_seconds", "When this step began.", nil},
+	{"phase_began_timestamp_seconds", "When this phase began.", nil},
+	{"duration_seconds", "How long this attempt takes or took, pauses included.", nil},
 	{"deadline_timestamp_seconds", "When the rollout's time is over.", nil},
 	{"warnings", "How many standing conditions a person should know of.", nil},
 	{"labels_mature", "Predictions of this revision that are old enough to have their label.", []string{"arm"}},
@@ -69,6 +71,7 @@ func (r *rollouts) Collect(ch chan<- prometheus.Metric) {
 	for _, s := range r.list() {
 		e := emitter{ch: ch, descs: r.descs, rollout: s.Name}
 		where(e, s)
+		duration(e, s)
 		evidence(e, s)
 		for arm, c := range s.Labels {
 			e.gauge("labels_mature", float64(c.Predicted), arm)
@@ -93,10 +96,21 @@ func where(e emitter, s engine.Status) {
 		e.gauge("weight_observed", s.Observed.Canary.Share())
 	}
 	e.gauge("warnings", float64(len(s.Warnings)))
-	for name, at := range map[string]time.Time{"began": s.Began, "step_began": s.StepBegan, "deadline": s.Deadline} {
+	for name, at := range map[string]time.Time{"began": s.Began, "step_began": s.StepBegan, "phase_began": s.PhaseBegan, "deadline": s.Deadline} {
 		if !at.IsZero() {
 			e.gauge(name+"_timestamp_seconds", float64(at.UnixMilli())/1e3)
 		}
+	}
+}
+
+// duration is how long the attempt has taken, or took if it has ended.
+func duration(e emitter, s engine.Status) {
+	until := s.Now
+	if s.Phase.Terminal() && !s.PhaseBegan.IsZero() {
+		until = s.PhaseBegan
+	}
+	if !s.Began.IsZero() && !until.Before(s.Began) {
+		e.gauge("duration_seconds", until.Sub(s.Began).Seconds())
 	}
 }
 
