@@ -190,7 +190,7 @@ func TestTheChartsValues(t *testing.T) {
 		if rules := chart(t, "shop", "").rules(t, role); strings.Contains(rules, "secrets") || strings.Contains(rules, "configmaps") {
 			t.Errorf("by default:\n%s", rules)
 		}
-		rules := chart(t, "shop", "track: {configMaps: true, secrets: [model-credentials]}").rules(t, role)
+		rules := chart(t, "shop", "configMaps: true\nsecrets: [model-credentials]").rules(t, role)
 		if !strings.Contains(rules, "resourceNames:\n  - model-credentials\n  resources:\n  - secrets\n  verbs:\n  - get\n") || !strings.Contains(rules, "configmaps") {
 			t.Errorf("when asked for:\n%s", rules)
 		}
@@ -213,9 +213,9 @@ func TestTheChartsValues(t *testing.T) {
 func TestComponents(t *testing.T) {
 	plain := kustomized(t, filepath.Join(deploy, "namespaced"))
 	for component, values := range map[string]string{
-		"appmesh":          "routers: {appMesh: true}",
-		"track-configmaps": "track: {configMaps: true}",
-		"track-secrets":    "track: {secrets: [model-credentials]}",
+		"appmesh":    "routers: {appMesh: true}",
+		"configmaps": "configMaps: true",
+		"secrets":    "secrets: [model-credentials]",
 	} {
 		got := kustomized(t, overlay(t, "namespace: default\ncomponents: ["+upTo(t, filepath.Join(deploy, "components", component))+"]\n"))
 		const role = "ClusterRole haldane-controller"
