@@ -129,9 +129,17 @@ func TestTheChartSaysWhatTheManifestsSay(t *testing.T) {
 			}
 		})
 	}
+	t.Run("gateways of a namespace", func(t *testing.T) {
+		got, want := kustomized(t, filepath.Join(deploy, "gateway")), chart(t, "haldane-system", "clusterWide: true\nnamespaces: [default]")
+		for key, obj := range got {
+			if d := cmp.Diff(obj, want[key]); d != "" {
+				t.Errorf("%s: manifests (-), chart (+):\n%s", key, d)
+			}
+		}
+	})
 	t.Run("definitions", func(t *testing.T) {
 		names, err := filepath.Glob(filepath.Join(deploy, "crd", "haldane.dev_*.yaml"))
-		if err != nil || len(names) != 3 {
+		if err != nil || len(names) != 4 {
 			t.Fatalf("definitions: %v, %v", names, err)
 		}
 		for _, name := range names {
@@ -175,9 +183,9 @@ func TestTheChartsValues(t *testing.T) {
 		}
 	})
 	t.Run("routers", func(t *testing.T) {
-		got := chart(t, "shop", "routers: {gatewayAPI: false, istio: false, nginx: false, appMesh: true}")
+		got := chart(t, "shop", "routers: {gateway: false, gatewayAPI: false, istio: false, nginx: false, appMesh: true}")
 		rules := got.rules(t, role)
-		for _, gone := range []string{"gateway.networking.k8s.io", "istio", "ingresses"} {
+		for _, gone := range []string{"gateway.networking.k8s.io", "gatewaytables", "secrets", "istio", "ingresses"} {
 			if strings.Contains(rules, gone) {
 				t.Errorf("the role still has %s", gone)
 			}
@@ -187,7 +195,7 @@ func TestTheChartsValues(t *testing.T) {
 		}
 	})
 	t.Run("tracking", func(t *testing.T) {
-		if rules := chart(t, "shop", "").rules(t, role); strings.Contains(rules, "secrets") || strings.Contains(rules, "configmaps") {
+		if rules := chart(t, "shop", "").rules(t, role); strings.Count(rules, "secrets\n  verbs:\n  - create\n") != strings.Count(rules, "secrets") || strings.Contains(rules, "configmaps") {
 			t.Errorf("by default:\n%s", rules)
 		}
 		rules := chart(t, "shop", "configMaps: true\nsecrets: [model-credentials]").rules(t, role)
@@ -218,15 +226,21 @@ func TestComponents(t *testing.T) {
 		"secrets":    "secrets: [model-credentials]",
 	} {
 		got := kustomized(t, overlay(t, "namespace: default\ncomponents: ["+upTo(t, filepath.Join(deploy, "components", component))+"]\n"))
-		const role = "ClusterRole haldane-controller"
-		if d := cmp.Diff(chart(t, "default", values).rules(t, role), got.rules(t, role)); d != "" {
+		const role, controller = "ClusterRole haldane-controller", "Deployment haldane-controller in default"
+		want := chart(t, "default", values)
+		if d := cmp.Diff(want.rules(t, role), got.rules(t, role)); d != "" {
 			t.Errorf("%s: chart (-), manifests (+):\n%s", component, d)
 		}
-		delete(got, role)
+		if d := cmp.Diff(want[controller], got[controller]); d != "" {
+			t.Errorf("%s: chart (-), manifests (+):\n%s", component, d)
+		}
 		rest := maps.Clone(plain)
-		delete(rest, role)
+		for _, key := range []string{role, controller} {
+			delete(got, key)
+			delete(rest, key)
+		}
 		if d := cmp.Diff(rest, got); d != "" {
-			t.Errorf("%s changes more than the role:\n%s", component, d)
+			t.Errorf("%s changes more than the role and the arguments:\n%s", component, d)
 		}
 	}
 }

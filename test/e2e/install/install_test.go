@@ -53,6 +53,7 @@ func testRights(t *testing.T, w world) {
 		{"shop", "list deployments.apps", "yes"},
 		{"shop", "patch httproutes.gateway.networking.k8s.io", "yes"},
 		{"default", "get gateways.gateway.networking.k8s.io", "yes"},
+		{"shop", "create secrets", "yes"}, // the key of gateways
 		{"shop", "get secrets", "no"},
 		{"shop", "list secrets", "no"},
 		{"shop", "watch secrets", "no"},

@@ -79,7 +79,7 @@ func (w world) plugin(kubeconfig string, args ...string) (out string, code int) 
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	cmd := w.KubectlCommand(ctx, append([]string{"haldane"}, append(args, "-n", "shop")...)...)
+	cmd := exec.CommandContext(ctx, kubectl(w.t), append([]string{"haldane"}, append(args, "-n", "shop")...)...)
 	cmd.Env = append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"), "KUBECONFIG="+kubeconfig)
 	var both bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &both, &both
