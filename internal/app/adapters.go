@@ -11,6 +11,7 @@ import (
 	"github.com/haldane-dev/haldane/internal/kube"
 	"github.com/haldane-dev/haldane/internal/metric"
 	"github.com/haldane-dev/haldane/internal/metric/prometheus/kubernetes"
+	"github.com/haldane-dev/haldane/internal/outbound"
 	"github.com/haldane-dev/haldane/internal/router"
 	"github.com/haldane-dev/haldane/internal/router/appmesh"
 	fleetrouter "github.com/haldane-dev/haldane/internal/router/fleet"
@@ -74,7 +75,7 @@ func clusterRouters(o cli.ControllerOptions) []clusterRouter {
 }
 
 // adapters is the one table of what rollouts on a cluster are driven with.
-func adapters(o cli.ControllerOptions) kube.Adapters {
+func adapters(o cli.ControllerOptions, allowURL func(string) error) kube.Adapters {
 	routers := clusterRouters(o)
 	out := kube.Adapters{
 		Workload: func(r cluster.Rollout) (cluster.Workload, error) { return deployment.New(r), nil },
@@ -86,7 +87,8 @@ func adapters(o cli.ControllerOptions) kube.Adapters {
 			}
 			return nil, errors.New("names a router that this version does not know")
 		},
-		Source: func(r cluster.Rollout) (metric.Source, error) { return kubernetes.New(r) },
+		Source:  func(r cluster.Rollout) (metric.Source, error) { return kubernetes.New(r) },
+		Outside: clusterOutside(outbound.New(outbound.Options{Allow: allowURL})),
 	}
 	for _, x := range routers {
 		out.Watch = append(out.Watch, x.kinds...)

@@ -2,10 +2,10 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
+	"path"
 	"strings"
 	"time"
 
@@ -55,14 +55,18 @@ func Controller(ctx context.Context, o cli.ControllerOptions) error {
 	if err != nil {
 		return err
 	}
-	allow, err := allowed(o.Sources)
+	allow, err := allowed("--allow-source", o.Sources)
+	if err != nil {
+		return cli.Usage(err)
+	}
+	allowURL, err := allowed("--allow-url", o.URLs)
 	if err != nil {
 		return cli.Usage(err)
 	}
 	c := kube.New(kube.Config{
 		Client: m.GetClient(), Reader: m.GetAPIReader(),
 		States: statestore.New(m.GetClient(), m.GetAPIReader()), Journal: memory.New(recordsKept),
-		Adapters: adapters(o), Spec: clusterSpec, Allow: allow, Workers: o.Workers, Logger: o.Logger,
+		Adapters: adapters(o, allowURL), Spec: clusterSpec, Allow: allow, AllowURL: allowURL, Workers: o.Workers, Logger: o.Logger,
 	})
 	if err := c.SetUp(ctx, m); err != nil {
 		return err
@@ -155,14 +159,14 @@ func orOff(address string) string {
 	return address
 }
 
-// allowed lets the addresses of metric servers pass that begin with one of the
+// allowed lets the addresses pass that begin with one of the
 // prefixes, whole path elements at a time; all if there is none.
-func allowed(prefixes []string) (func(string) error, error) {
+func allowed(flag string, prefixes []string) (func(string) error, error) {
 	var bases []*url.URL
 	for _, p := range prefixes {
 		u, err := url.Parse(p)
 		if err != nil || u.Scheme == "" || u.Host == "" {
-			return nil, fmt.Errorf("--allow-source %q is no address: write it like http://prometheus.monitoring:9090", p)
+			return nil, fmt.Errorf("%s %q is no address: write it like http://prometheus.monitoring:9090", flag, p)
 		}
 		bases = append(bases, u)
 	}
@@ -173,14 +177,14 @@ func allowed(prefixes []string) (func(string) error, error) {
 		}
 		for _, b := range bases {
 			below := strings.TrimSuffix(b.Path, "/") + "/"
-			if u.Scheme == b.Scheme && u.Host == b.Host && strings.HasPrefix(strings.TrimSuffix(u.Path, "/")+"/", below) {
+			if u.Scheme == b.Scheme && u.Host == b.Host && strings.HasPrefix(strings.TrimSuffix(path.Clean("/"+u.Path), "/")+"/", below) {
 				return nil
 			}
 		}
 		if len(bases) == 0 {
 			return nil
 		}
-		return errors.New("is not one that this controller may ask: it is for its operator to allow it (--allow-source)")
+		return fmt.Errorf("is not one that this controller may ask: it is for its operator to allow it (%s)", flag)
 	}, nil
 }
 

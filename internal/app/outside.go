@@ -15,6 +15,7 @@ import (
 	"github.com/haldane-dev/haldane/internal/cluster"
 	"github.com/haldane-dev/haldane/internal/engine"
 	"github.com/haldane-dev/haldane/internal/hook"
+	"github.com/haldane-dev/haldane/internal/kube"
 	"github.com/haldane-dev/haldane/internal/outbound"
 	"github.com/haldane-dev/haldane/internal/outbox"
 	"github.com/haldane-dev/haldane/internal/rollout"
@@ -130,6 +131,16 @@ func (o outsiders) warnings() []string {
 		return nil
 	}
 	return o.told.Warnings()
+}
+
+// clusterOutside makes those of rollouts on a cluster, which share a client.
+func clusterOutside(c *outbound.Client) func(cluster.Rollout) (kube.Outside, error) {
+	return func(r cluster.Rollout) (kube.Outside, error) {
+		m := &v1alpha1.ModelRollout{Spec: *r.Spec}
+		m.Namespace, m.Name = r.Namespace, r.Name
+		o := outside(m, clusterSecrets(r), c, r.Logger)
+		return kube.Outside{Say: o.say, Told: o.listeners(), Warnings: o.warnings}, nil
+	}
 }
 
 // strays answers for hooks that a rollout under way asks and that have left the

@@ -89,16 +89,25 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// TestPlanAsksNobody: no field of the file puts a question into the plan, which
-// nothing here would answer.
-func TestPlanAsksNobody(t *testing.T) {
+// TestPlanAsksWhatTheHooksSay: by kind, whatever their order in the file.
+func TestPlanAsksWhatTheHooksSay(t *testing.T) {
 	p, err := Plan(parse(t, document))
 	if err != nil || len(p.Confirm) > 0 {
-		t.Errorf("the plan asks %v, %v", p.Confirm, err)
+		t.Errorf("without hooks the plan asks %v, %v", p.Confirm, err)
 	}
-	text := strings.Replace(document, "  routing:", "  hooks: [{on: confirmPromotion, url: \"http://127.0.0.1:1\"}]\n  routing:", 1)
-	if _, err := v1alpha1.Load("f.yaml", strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), "spec.hooks: is not available") {
-		t.Errorf("hooks: %v", err)
+	const url = `, url: "http://127.0.0.1:1"}`
+	text := strings.Replace(document, "  routing:", "  hooks: [{when: confirmPromotion"+url+", {when: event"+url+", {when: rollback"+url+
+		", {when: confirmTrafficIncrease"+url+", {name: smoke, when: preRollout"+url+", {when: confirmRollout"+url+"]\n  routing:", 1)
+	if p, err = Plan(parse(t, text)); err != nil {
+		t.Fatal(err)
+	}
+	want := []rollout.Confirm{
+		{Kind: rollout.ConfirmStart, Name: "confirmRollout"}, {Kind: rollout.ConfirmStart, Name: "smoke"},
+		{Kind: rollout.ConfirmStart, Name: "confirmTrafficIncrease"}, {Kind: rollout.ConfirmStep, Name: "confirmTrafficIncrease"},
+		{Kind: rollout.ConfirmPromotion, Name: "confirmPromotion"},
+	}
+	if d := cmp.Diff(want, p.Confirm); d != "" {
+		t.Errorf("questions:\n%s", d)
 	}
 }
 

@@ -17,6 +17,7 @@ type ControllerOptions struct {
 	Health        string   // address of /healthz and /readyz; "" is none
 	Workers       int      // rollouts reconciled at the same time
 	Sources       []string // addresses of metric servers that rollouts may name; none: all
+	URLs          []string // addresses that hooks and messages may go to; none: all
 	GatewayImage  string   // of gateways; "" is the controller's own, if that can be known
 	GatewayUser   string   // ServiceAccount of gateways, in the rollout's namespace
 	AppMesh       bool     // rollouts may route by App Mesh
@@ -54,6 +55,7 @@ Several controllers may run: the one that holds the lease works.`,
 	f.StringVar(&o.Metrics, "metrics", ":8080", "address of the Prometheus metrics, empty for none")
 	f.StringVar(&o.Health, "health", ":8081", "address of /healthz and /readyz, empty for none")
 	f.IntVar(&o.Workers, "workers", 32, "rollouts that are reconciled at the same time")
+	f.StringSliceVar(&o.URLs, "allow-url", nil, "hooks and messages may go to this address only, may be repeated (default: any)")
 	f.StringSliceVar(&o.Sources, "allow-source", nil, "rollouts may ask metric servers at this address only, may be repeated (default: any)")
 	f.StringVar(&o.GatewayImage, "gateway-image", "", "image of the gateways that rollouts ask for (default $"+imageVariable+", or the controller's own)")
 	f.StringVar(&o.GatewayUser, "gateway-service-account", "haldane-gateway", "service account of those gateways, which may get and watch gatewaytables")

@@ -28,6 +28,8 @@ type Adapters struct {
 	Workload func(cluster.Rollout) (cluster.Workload, error)
 	Router   func(cluster.Rollout) (router.Router, error)
 	Source   func(cluster.Rollout) (metric.Source, error)
+	// Outside makes who has a say and who is told; nil: nobody.
+	Outside func(cluster.Rollout) (Outside, error)
 	// Watch are the kinds that adapters write: a change of one that carries
 	// cluster.LabelRollout or cluster.AnnotationOwner wakes its rollout. Kinds
 	// that the cluster does not know are left out.
@@ -57,11 +59,13 @@ type Config struct {
 	// Spec makes the plan of a valid rollout and its two revisions.
 	Spec func(m *v1alpha1.ModelRollout, stable, canary rollout.Revision) (engine.Spec, error)
 	// Allow refuses addresses that the operator does not want asked; optional.
-	Allow   func(address string) error
-	Workers int              // 0 is DefaultWorkers
-	Timeout time.Duration    // of one call of an adapter; 0 is engine.DefaultTimeout
-	Logger  *slog.Logger     // optional
-	Wall    func() time.Time // optional
+	Allow func(address string) error
+	// AllowURL is Allow for hooks and messages; optional.
+	AllowURL func(address string) error
+	Workers  int              // 0 is DefaultWorkers
+	Timeout  time.Duration    // of one call of an adapter; 0 is engine.DefaultTimeout
+	Logger   *slog.Logger     // optional
+	Wall     func() time.Time // optional
 }
 
 func (c *Config) complete() {
@@ -70,6 +74,12 @@ func (c *Config) complete() {
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Allow == nil {
 		c.Allow = func(string) error { return nil }
+	}
+	if c.AllowURL == nil {
+		c.AllowURL = func(string) error { return nil }
+	}
+	if c.Adapters.Outside == nil {
+		c.Adapters.Outside = func(cluster.Rollout) (Outside, error) { return Outside{}, nil }
 	}
 	if c.Wall == nil {
 		c.Wall = time.Now

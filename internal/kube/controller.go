@@ -164,6 +164,9 @@ func (c *Controller) refuse(m *v1alpha1.ModelRollout) error {
 			errs = append(errs, fmt.Errorf("spec.analysis.source.prometheus.address: %w", err))
 		}
 	}
+	if len(errs) == 0 {
+		errs = c.refuseURLs(m)
+	}
 	return errors.Join(errs...)
 }
 

@@ -202,7 +202,8 @@ func (d *driver) open(ctx context.Context, spec engine.Spec) error {
 			Spec: spec, Workload: guardedWorkload{d.guard}, Router: guardedRouter{d.guard}, Source: guardedSource{d.guard},
 			Store:   d.c.cfg.States,
 			Journal: &journal{Journal: d.c.cfg.Journal, client: d.c.cfg.Client, about: d.about, uid: d.uid},
-			Mode:    "kubernetes", Logger: d.c.cfg.Logger, Timeout: d.c.cfg.Timeout,
+			Outside: []engine.Outside{guardedOutside{d.guard}}, Listeners: guardedListeners{d.guard}, Warnings: d.guard.warnings,
+			Mode: "kubernetes", Logger: d.c.cfg.Logger, Timeout: d.c.cfg.Timeout,
 			Later: func() { d.c.wake(d.about) }, Lazy: true, Wall: d.c.cfg.Wall,
 		})
 		if err != nil {
@@ -308,6 +309,10 @@ func (d *driver) make(ctx context.Context, spec *v1alpha1.Spec) error {
 	if err != nil {
 		return &refusal{fmt.Errorf("spec.analysis.source: %w", err)}
 	}
+	o, err := d.c.cfg.Adapters.Outside(who)
+	if err != nil {
+		return &refusal{fmt.Errorf("spec.hooks and spec.notifications: %w", err)}
+	}
 	if err := put(ctx, who.Notes, noteSpec, spec); err != nil {
 		return err
 	}
@@ -316,6 +321,7 @@ func (d *driver) make(ctx context.Context, spec *v1alpha1.Spec) error {
 		address = p.Address
 	}
 	d.guard.set(w, r, s, address)
+	d.guard.turnTo(o)
 	d.asked = time.Time{}
 	d.active = spec.DeepCopy()
 	return nil
@@ -383,7 +389,8 @@ func (d *driver) close() {
 
 // adapted is the part of a spec that adapters are made of.
 func adapted(s v1alpha1.Spec) v1alpha1.Spec {
-	return v1alpha1.Spec{Workload: s.Workload, Routing: s.Routing, Analysis: s.Analysis, Inference: s.Inference}
+	return v1alpha1.Spec{Workload: s.Workload, Routing: s.Routing, Analysis: s.Analysis, Inference: s.Inference,
+		Hooks: s.Hooks, Notifications: s.Notifications}
 }
 
 // routed is the part of a spec that says which route it is.

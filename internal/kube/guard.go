@@ -28,6 +28,9 @@ type guard struct {
 	address  string // of what the source asks
 	wanted   traffic.Split
 	carried  traffic.Observed
+	outside  Outside
+	wake     func()
+	far      map[string]uint64 // how far those were who are told no more
 }
 
 func (g *guard) set(w cluster.Workload, r router.Router, s metric.Source, address string) {

@@ -52,10 +52,9 @@ func New(o Options) *Client {
 		t.MaxIdleConnsPerHost = 2
 		o.Transport = t
 	}
-	return &Client{
-		http:  &http.Client{Transport: o.Transport, CheckRedirect: stay},
-		allow: o.Allow, now: o.Now, slots: slots{most: cmp.Or(o.PerHost, DefaultPerHost)},
-	}
+	c := &Client{allow: o.Allow, now: o.Now, slots: slots{most: cmp.Or(o.PerHost, DefaultPerHost)}}
+	c.http = &http.Client{Transport: o.Transport, CheckRedirect: c.stay}
+	return c
 }
 
 // Request is one POST.
@@ -141,7 +140,7 @@ func (c *Client) Post(ctx context.Context, r Request) (Answer, error) {
 }
 
 // stay follows a redirect on the same host that keeps method and body.
-func stay(req *http.Request, via []*http.Request) error {
+func (c *Client) stay(req *http.Request, via []*http.Request) error {
 	first := via[0]
 	switch {
 	case len(via) > 3:
@@ -151,7 +150,7 @@ func stay(req *http.Request, via []*http.Request) error {
 	case req.Method != first.Method:
 		return errors.New("it redirects to a page (a login, mostly): that is no answer")
 	}
-	return nil
+	return c.allow(req.URL.String())
 }
 
 // bare is err without the address that net/http puts into it.
