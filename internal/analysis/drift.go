@@ -195,8 +195,8 @@ func (e *eventState) bet(m Metric, x stats.Block, at moment) float64 {
 	e.Range.advance(stats.Coarse, stats.Share(x.Stable, past), stats.Share(x.Canary, canary), t)
 	e.More.advance(more[:], t, at.schedule, at.due)
 	e.Less.advance(less[:], t, at.schedule, at.due)
-	e.NotMore.advance(notMore[:], t, stats.Once, 0)
-	e.NotLess.advance(notLess[:], t, stats.Once, 0)
+	e.NotMore.advance(notMore[:], t.ForPromotion(), stats.Once, 0)
+	e.NotLess.advance(notLess[:], t.ForPromotion(), stats.Once, 0)
 	return t.Phi
 }
 

@@ -170,7 +170,7 @@ func (s *slowerState) bet(q slowdown, x pair, past histogram, at moment) float64
 	t := s.Tolerated.observe(tolerated, prior, at.decay, at.temper)
 	w := s.Within.observe(within, prior, at.decay, at.temper)
 	s.Rollback.advance(roll, t, at.schedule, at.due)
-	s.Promotion.advance(pass, w, stats.Once, 0)
+	s.Promotion.advance(pass, w.ForPromotion(), stats.Once, 0)
 	s.Range.advance(x, s.Named, reference, t)
 	return math.Max(t.Phi, w.Phi)
 }

@@ -102,7 +102,7 @@ func (s *meanState) bet(m Metric, x Measure, at moment) float64 {
 		l.rollback(m.Tolerate).Factors(roll[:], b, c, p)
 		l.promotion(at.factor).Factors(pass[:], b, c, p)
 		s.Sides[i].Rollback.advance(roll[:], t, at.schedule, at.due)
-		s.Sides[i].Promotion.advance(pass[:], t, stats.Once, 0)
+		s.Sides[i].Promotion.advance(pass[:], t.ForPromotion(), stats.Once, 0)
 	}
 	s.Range.advance(stats.Fine, stats.Values(stable, past), stats.Values(canary, expected), t)
 	s.Seen.Add(stats.Block{

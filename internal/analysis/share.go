@@ -189,7 +189,7 @@ func (s *shareState) wager(p share, x stats.Block, at moment) float64 {
 	}
 	s.Rollback.advance(roll, t, at.schedule, at.due)
 	s.recoup(p, x, theta, t.Phi, at)
-	s.Promotion.advance(pass[:], t, stats.Once, 0)
+	s.Promotion.advance(pass[:], t.ForPromotion(), stats.Once, 0)
 	s.Range.advance(stats.Fine, stats.Share(x.Stable, theta), stats.Share(x.Canary, canary), t)
 	s.Seen.Add(x)
 	return t.Phi

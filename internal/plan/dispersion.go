@@ -10,6 +10,9 @@ const (
 	longestHold     = 16
 	neededStretches = 3
 	hitsPerStretch  = 5
+	// By this many standard errors the estimate is taken to be smaller against a
+	// rollback and larger against a promotion.
+	tilt = .5
 )
 
 // pace is how one metric's evidence comes in.
@@ -20,6 +23,7 @@ type pace struct {
 	temper  bool
 	fresh   bool    // no evidence yet: the first blocks are held back
 	single  bool    // there is one arm alone, as of pairs
+	passes  bool    // it is for a promotion
 	spread  float64 // the dispersion that there is, 1 for independent requests
 }
 
@@ -43,21 +47,26 @@ func (p pace) phi(t float64) float64 {
 	// Half way is about the average.
 	both := (t / 2) / p.stretch
 	if p.single {
-		return math.Max(1, p.spread) * (1 + excess(both, 0))
+		return math.Max(1, p.spread) * (1 + excess(both, 0, 0))
 	}
-	return math.Max(1, p.spread) * (1 + excess(p.before/p.stretch+both, both))
+	errors := -tilt
+	if p.passes {
+		errors = tilt
+	}
+	return math.Max(1, p.spread) * (1 + excess(p.before/p.stretch+both, both, errors))
 }
 
-// excess returns by how much the estimate φ = max(φ_B, φ_C) exceeds 1 on average
-// if requests are independent and kB and kC observations of each arm are in:
-// φ_B = max(1, (4+Σz)/(4+kB)), φ_C = (10φ_B+Σz)/(10+kC), Σz normal with mean k and
-// variance 2k. The average is over a grid of normal quantiles.
-func excess(kB, kC float64) float64 {
+// excess returns by how much the estimate φ = max(φ_B, φ_C), each moved by so many
+// of its standard errors, exceeds 1 on average if requests are independent and kB
+// and kC observations of each arm are in: φ_B = max(1, (4+Σz)/(4+kB)),
+// φ_C = (10φ_B+Σz)/(10+kC), Σz normal with mean k and variance 3k, since
+// neighbours share a stretch. The average is over a grid of normal quantiles.
+func excess(kB, kC, errors float64) float64 {
 	sum := 0.0
 	for _, x := range quantiles {
-		b := math.Max(0, x*math.Sqrt(2*kB)/(4+kB))
+		b := math.Max(0, (x+errors)*math.Sqrt(3*kB)/(4+kB))
 		for _, y := range quantiles {
-			sum += math.Max(b, (10*b+y*math.Sqrt(2*kC))/(10+kC))
+			sum += math.Max(b, (10*b+(y+errors)*math.Sqrt(3*kC))/(10+kC))
 		}
 	}
 	return sum / float64(len(quantiles)*len(quantiles))

@@ -254,8 +254,10 @@ func (m namedModel) gates(at stage) bool {
 func (s *settings) passes(m namedModel, size float64, at stage) curve {
 	r := s.rates(m, at.weight)
 	out := certain(at.horizon)
+	k := s.pace(m, at, r)
+	k.passes = true
 	for _, p := range m.promotion(size, at.Factor, r) {
-		out = out.and(curveOf(p, s.bounds[m.index].promotion, at.horizon, m.delay(), s.pace(m, at, r)))
+		out = out.and(curveOf(p, s.bounds[m.index].promotion, at.horizon, m.delay(), k))
 	}
 	return out
 }

@@ -92,26 +92,32 @@ func TestWalkIsTheBet(t *testing.T) {
 }
 
 // TestExcessAgainstSimulation: how much the estimated dispersion of independent
-// requests exceeds 1 on average.
+// requests exceeds 1 on average, from differences of neighbouring stretches.
 func TestExcessAgainstSimulation(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 1))
-	for _, k := range []int{4, 20, 100} {
-		sum := 0.
-		const n = 20000
-		for range n {
-			zB, zC := 0., 0.
-			for range k {
-				x, y := r.NormFloat64(), r.NormFloat64()
-				zB, zC = zB+x*x, zC+y*y
-			}
-			b := math.Max(1, (4+zB)/(4+float64(k)))
-			sum += math.Max(b, (10*b+zC)/(10+float64(k))) - 1
+	squares := func(k int) float64 {
+		sum, last := 0., r.NormFloat64()
+		for range k {
+			x := r.NormFloat64()
+			sum, last = sum+(x-last)*(x-last)/2, x
 		}
-		if got, want := excess(float64(k), float64(k)), sum/n; math.Abs(got-want) > .15*want+.01 {
-			t.Errorf("%d observations: %.3f, simulated %.3f", k, got, want)
+		return sum
+	}
+	for _, k := range []int{4, 20, 100} {
+		for _, errors := range []float64{-tilt, 0, tilt} {
+			sum := 0.
+			const n = 20000
+			moved := errors * math.Sqrt(3*float64(k))
+			for range n {
+				b := math.Max(1, (4+squares(k)+moved)/(4+float64(k)))
+				sum += math.Max(b, (10*b+squares(k)+moved)/(10+float64(k))) - 1
+			}
+			if got, want := excess(float64(k), float64(k), errors), sum/n; math.Abs(got-want) > .15*want+.02 {
+				t.Errorf("%d observations, %v errors: %.3f, simulated %.3f", k, errors, got, want)
+			}
 		}
 	}
-	if got := excess(0, 0); got != 0 {
+	if got := excess(0, 0, tilt); got != 0 {
 		t.Errorf("nothing observed: %v", got)
 	}
 }

@@ -99,15 +99,37 @@ func (d *Dispersion) Observe(stable, canary Stretch, vStable, vCanary float64) {
 
 // Phi returns the estimated dispersion, at least 1: the larger of stable's
 // φ_B = max(1, (4+Σz)/(4+K)) and the canary's φ_C = (10φ_B+Σz)/(10+K).
-func (d Dispersion) Phi() float64 {
-	b := math.Max(1, (stableStrength+d.Stable.Sum)/(stableStrength+d.Stable.Count))
-	c := (canaryStrength*b + d.Canary.Sum) / (canaryStrength + d.Canary.Count)
-	return math.Max(b, c)
+func (d Dispersion) Phi() float64 { return d.leaning(0) }
+
+// leaning is Phi with each arm's estimate moved by so many of the standard errors
+// that it has where requests are independent.
+func (d Dispersion) leaning(errors float64) float64 {
+	b := math.Max(1, d.Stable.mean(stableStrength, 1, errors))
+	return math.Max(b, d.Canary.mean(canaryStrength, b, errors))
 }
+
+// mean is the average squared difference, with a belief in prior worth strength of
+// them, moved by so many standard errors. A squared difference has variance 2, and
+// a correlation of 1/4 with the next one, which shares a stretch with it: K of them
+// have variance 3K.
+func (s Spread) mean(strength, prior, errors float64) float64 {
+	return (strength*prior + s.Sum + errors*math.Sqrt(3*s.Count)) / (strength + s.Count)
+}
+
+// tilt is by how many standard errors a dispersion is taken to be smaller against
+// a rollback and larger against a promotion. The larger of two estimates neither
+// of which may be under 1 is too large on average where requests are independent;
+// half an error less makes up for most of that, and is little beside the
+// dispersion of bursts. A wrong promotion is not made good by looking again.
+const tilt = .5
 
 // Temper returns how evidence is to be weakened now.
 func (d Dispersion) Temper() Temper {
-	return Temper{Phi: d.Phi(), Hold: d.Blocks < heldBlocks || d.Blocks < maxHeld && d.Stable.Count < 3}
+	return Temper{
+		Phi:     math.Max(1, d.leaning(-tilt)),
+		Careful: d.leaning(tilt),
+		Hold:    d.Blocks < heldBlocks || d.Blocks < maxHeld && d.Stable.Count < 3,
+	}
 }
 
 // Fresh returns the estimate so far with no stretch to compare the next one

@@ -20,6 +20,27 @@ func TestPhiByHand(t *testing.T) {
 	near(t, "φ", d.Phi(), math.Max(phiB, (10*phiB+zC)/11), 1e-12)
 }
 
+// TestTemperLeans: half a standard error less against a rollback, half an error
+// more against a promotion; nothing where nothing was compared.
+func TestTemperLeans(t *testing.T) {
+	var d Dispersion
+	near(t, "φ of nothing", d.Temper().Phi, 1, 0)
+	near(t, "for a promotion", d.Temper().ForPromotion().Phi, 1, 0)
+	v := .01 * .99
+	for i := range 9 { // z = 2 each, both arms
+		step := math.Sqrt(2 * v * 2e-3)
+		d.Observe(Stretch{1000, 10 + 1000*step*float64(i%2)}, Stretch{1000, 10 + 1000*step*float64(i%2)}, v, v)
+	}
+	arms := func(errors float64) float64 {
+		b := math.Max(1, (4+16+errors*math.Sqrt(24))/12)
+		return math.Max(1, math.Max(b, (10*b+16+errors*math.Sqrt(24))/18))
+	}
+	near(t, "φ", d.Phi(), arms(0), 1e-9)
+	near(t, "against a rollback", d.Temper().Phi, arms(-.5), 1e-9)
+	near(t, "against a promotion", d.Temper().ForPromotion().Phi, arms(.5), 1e-9)
+	near(t, "of a temper without", Temper{Phi: 3}.ForPromotion().Phi, 3, 0)
+}
+
 func TestThinBlocksAreGathered(t *testing.T) {
 	var d Dispersion
 	v := .01 * .99

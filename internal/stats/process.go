@@ -39,8 +39,15 @@ func (s Schedule) waiting(j int) float64 {
 
 // Temper says how a block's evidence is weakened for dispersion.
 type Temper struct {
-	Phi  float64 // ≥ 1; log evidence is divided by it
-	Hold bool    // the dispersion cannot be told yet: keep the evidence back
+	Phi     float64 // ≥ 1; log evidence is divided by it
+	Careful float64 // takes the place of Phi, if it is larger, for evidence that promotes
+	Hold    bool    // the dispersion cannot be told yet: keep the evidence back
+}
+
+// ForPromotion is how the same block's evidence for a promotion is weakened.
+func (t Temper) ForPromotion() Temper {
+	t.Phi = math.Max(t.Phi, t.Careful)
+	return t
 }
 
 // Process is the state of one mixture e-process. Its size does not depend on the
