@@ -60,6 +60,9 @@ func (a *anyState) bet(x Measure, phi float64, at moment) {
 	a.Rollback.advance(f, stats.Temper{Phi: math.Max(1, phi)}, at.schedule, at.due)
 }
 
+// strict reports whether no change of the answers is tolerated at all.
+func (m Metric) strict() bool { return m.Tolerate*m.Max == 0 }
+
 // floats converts counts, those beyond the bound of events in one.
 func floats(counts []int64) []float64 {
 	out := make([]float64, min(len(counts), maxEvents))
@@ -135,8 +138,11 @@ func (d *driftState) event(i int, c Counts) stats.Count {
 	return out
 }
 
-func (d *driftState) learn(_ Metric, x Measure, decay float64) {
+func (d *driftState) learn(m Metric, x Measure, decay float64) {
 	d.grow(x)
+	if m.strict() {
+		lazily(&d.Any).Past.Observe(floats(x.Stable.Counts), nil, decay)
+	}
 	for i := range d.Events {
 		d.Events[i].Contrast.learn(d.event(i, x.Stable), eventPrior, decay)
 	}
@@ -144,7 +150,7 @@ func (d *driftState) learn(_ Metric, x Measure, decay float64) {
 
 func (d *driftState) bet(m Metric, x Measure, at moment) float64 {
 	d.grow(x)
-	if m.Tolerate*m.Max == 0 {
+	if m.strict() {
 		phi := 1.0
 		for i := range d.Events {
 			phi = math.Max(phi, d.Events[i].Contrast.temper(at).Phi)

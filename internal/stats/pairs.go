@@ -28,11 +28,11 @@ func (p Pairs) Shift() float64 {
 
 // Stakes is the grid for paired failures: the part of the stake that a pair which
 // only one arm failed may win or lose. Against equality a stake of s is a bet on
-// odds of (1+s)/(1−s) between the two kinds of discordant pairs: 1.1 to 39.
+// odds of (1+s)/(1−s) between the two kinds of discordant pairs: 1.1 to 24.
 func Stakes() Grid {
 	return Grid{
-		Odds:   []float64{.05, .1, .2, .4, .7, .95},
-		Shares: []float64{.08, .12, .2, .25, .25, .1},
+		Odds:   []float64{.05, .11, .22, .4, .7, .92},
+		Shares: []float64{.07, .15, .28, .2, .22, .08},
 	}
 }
 

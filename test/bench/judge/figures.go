@@ -144,7 +144,9 @@ func plain(j judge) judge {
 
 // figures are all that have to be reached.
 func figures() []figure {
-	return slices.Concat(falseRollbacks(), requestFigures(), burstFigures(), marginFigures(), latencyFigures(), answerFigures(), userFigures())
+	return slices.Concat(
+		falseRollbacks(), requestFigures(), []figure{controlledFigure()}, burstFigures(), marginFigures(), promotionFigures(),
+		latencyFigures(), answerFigures(), userFigures(), bareFigures())
 }
 
 // falseRollbacks are healthy canaries for an hour at every base and rate, which no
@@ -193,21 +195,29 @@ func requestFigures() (out []figure) {
 		{cell{.05, 2, 100, .05, time.Second, 20 * time.Minute}, 1.16},
 		{cell{.001, 2, 1000, .05, time.Second, 40 * time.Minute}, 1.16},
 	} {
-		out = append(out, figure{
-			name: "requests over the bound, not tempered: " + c.name(), kind: ratio, limit: c.limit,
-			workload: c.workload(), judge: plain(judging(errorMetric(strict), time.Second, analysis.Fail)),
-			minimum: bound(c.base, c.base*c.effect, c.split, .01), runs: 1500, reduced: 300,
-		})
+		f := overBound(c.cell, "requests over the bound, not tempered: ", c.limit)
+		f.judge = plain(f.judge)
+		out = append(out, f)
 	}
-	c := cell{.01, 2, 100, .05, time.Second, 40 * time.Minute}
-	return append(out, figure{
-		name: "requests over the bound, every control on: " + c.name(), kind: ratio, limit: 1.33,
-		workload: c.workload(), judge: judging(errorMetric(strict), time.Second, analysis.Fail),
-		minimum: bound(c.base, c.base*c.effect, c.split, .01), runs: 1500, reduced: 300, open: true,
-	})
+	return out
 }
 
-// burstFigures are failures that come in runs, whose dispersion is not given.
+// controlledFigure is the same with every control on.
+func controlledFigure() figure {
+	return overBound(cell{.01, 2, 100, .05, time.Second, 40 * time.Minute}, "requests over the bound, every control on: ", 1.33)
+}
+
+// overBound is the mean number of requests to a rollback in a cell.
+func overBound(c cell, name string, limit float64) figure {
+	return figure{
+		name: name + c.name(), kind: ratio, limit: limit,
+		workload: c.workload(), judge: judging(errorMetric(strict), time.Second, analysis.Fail),
+		minimum: bound(c.base, c.base*c.effect, c.split, .01), runs: 1500, reduced: 300,
+	}
+}
+
+// burstFigures are failures that come in runs, whose dispersion is not given: on
+// both arms, or on the canary's alone, which fails as often as stable does.
 func burstFigures() (out []figure) {
 	for _, m := range []float64{2, 4, 8} {
 		w := bursting(m, 1)
@@ -215,6 +225,11 @@ func burstFigures() (out []figure) {
 		out = append(out, figure{
 			name: fmt.Sprintf("false rollback, bursts of %v", m), limit: .02, workload: w,
 			judge: judging(errorMetric(strict), 15*time.Second, analysis.Fail), runs: 2000, reduced: 150,
+		})
+		w.alone = true
+		out = append(out, figure{
+			name: fmt.Sprintf("false rollback, bursts of %v of the canary's alone", m), limit: .034, workload: w,
+			judge: judging(errorMetric(strict), 15*time.Second, analysis.Fail), runs: 2000, reduced: 100, open: m > 4,
 		})
 	}
 	return out
@@ -233,6 +248,22 @@ func marginFigures() (out []figure) {
 		out = append(out, figure{
 			name: name, limit: allowed, workload: w,
 			judge: judging(errorMetric(1), 15*time.Second, analysis.Pass), runs: 1000, reduced: 100,
+		})
+	}
+	return out
+}
+
+// promotionFigures are canaries as good as stable, whose errors may rise by some
+// points: how soon that is shown.
+func promotionFigures() (out []figure) {
+	for _, c := range []struct{ base, margin, rps, minutes float64 }{
+		{.001, .005, 10, 22}, {.001, .005, 100, 2.25}, {.01, .005, 100, 8.5}, {.05, .01, 100, 9.25},
+	} {
+		healthy := cell{c.base, 1, c.rps, .05, 15 * time.Second, 2 * time.Hour}
+		out = append(out, figure{
+			name: fmt.Sprintf("promotion: %s, up to %v points more", healthy.name(), 100*c.margin), kind: median, limit: c.minutes,
+			workload: healthy.workload(), runs: 500, reduced: 40, open: true,
+			judge: judging(analysis.Metric{Kind: analysis.ErrorRate, MaxIncrease: c.margin}, 15*time.Second, analysis.Pass),
 		})
 	}
 	return out

@@ -98,6 +98,10 @@ func (j judge) decide(s *stream) outcome {
 	step := s.at(j.block)
 	block := int64(0)
 	stages := stagesOf(s)
+	for _, x := range j.past(s, step, stages[0]) {
+		state, _ = analysis.Step(j.cfg, state, x)
+		block = x.Block
+	}
 	for from := 0; from < s.ticks(); {
 		to := min(from+step, s.ticks())
 		for i := from + 1; i < to; i++ { // a change of the split closes the block
@@ -116,6 +120,19 @@ func (j judge) decide(s *stream) outcome {
 		from = to
 	}
 	return undecided(s)
+}
+
+// past is what a source reports of stable before the canary had any traffic.
+func (j judge) past(s *stream, step int, stage analysis.Stage) (out []analysis.Sample) {
+	ticks := s.history.ticks()
+	for from := 0; from < ticks; from += step {
+		to := min(from+step, ticks)
+		out = append(out, analysis.Sample{
+			Block: int64(len(out) + 1), Start: epoch.Add(s.since(from - ticks)), End: epoch.Add(s.since(to - ticks)), Stage: stage,
+			Metrics: map[string]analysis.Measure{metric: j.measure(s.history.between(from, to), make([]int64, s.history.bins))},
+		})
+	}
+	return out
 }
 
 // ends says what a final verdict does to the rollout.

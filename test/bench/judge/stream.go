@@ -42,6 +42,14 @@ func (s series) requests(from, to int) int64 {
 	return n
 }
 
+// ticks returns how many ticks there are.
+func (s series) ticks() int {
+	if s.bins == 0 {
+		return 0
+	}
+	return len(s.sums)/s.bins - 1
+}
+
 // stream is what was counted in one rollout. A rule may look at nothing else.
 type stream struct {
 	tick     time.Duration
@@ -50,6 +58,7 @@ type stream struct {
 	stable   series    // all of stable, the baseline with it
 	baseline series    // the part of stable that is as large as the canary
 	canary   series
+	history  series // stable's, before the first tick
 }
 
 func (s *stream) ticks() int { return len(s.weights) }

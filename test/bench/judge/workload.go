@@ -28,6 +28,8 @@ type workload struct {
 	delay     time.Duration                // the warm-up that rules may wait for, if they know one
 	paused    bool                         // the plan pauses for the hour: nothing can be promoted before
 	measure   measure                      // how Haldane reads the bins, for signals the other rules do not know
+	history   time.Duration                // for which stable's traffic was counted before the canary had any
+	alone     bool                         // bursts are the canary's alone
 	each      func(*rand.Rand) workload    // what differs from rollout to rollout before any request is drawn
 	before    []analysis.Group             // what stable did before, by group of users
 	twins     func() (healthy, worse workload)
@@ -59,8 +61,18 @@ func (w workload) draw(r *rand.Rand) *stream {
 		stable: newSeries(bins, ticks), baseline: newSeries(bins, ticks), canary: newSeries(bins, ticks),
 	}
 	arms := [3]arm{w.arm(r), w.arm(r), w.arm(r)}
+	if w.alone {
+		arms[1].mean, arms[2].mean = 0, 0
+	}
 	counts := make([]int64, bins)
 	rest := make([]int64, bins)
+	past := int(w.history / w.tick)
+	s.history = newSeries(bins, past)
+	for range past {
+		rps, _ := w.traffic(0)
+		arms[2].fill(counts, rps*w.tick.Seconds(), w.stable(0))
+		s.history.push(counts)
+	}
 	for i := range ticks {
 		minute := s.since(i).Minutes()
 		rps, weight := w.traffic(minute)
