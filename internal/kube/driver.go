@@ -28,6 +28,7 @@ const capabilitiesKept = 5 * time.Minute
 const (
 	noteSpec     = "haldane.dev/spec"     // what the adapters are made of while a revision is on its way
 	noteRetiring = "haldane.dev/retiring" // a spec whose route is to be released
+	noteLeaving  = "haldane.dev/leaving"  // the rollout is deleted, and its route and workloads are released
 )
 
 // driver drives one ModelRollout. Its methods are called by one reconcile at a

@@ -68,8 +68,35 @@ func (d *driver) restore(ctx context.Context, m *v1alpha1.ModelRollout) (waiting
 	if err != nil || d.active == nil {
 		return "", err
 	}
+	// What was begun to be put back is not taken over again.
+	notes := d.c.cfg.States.Notes(d.id)
+	leaving, err := notes.Get(ctx, noteLeaving)
+	if err != nil {
+		return "", err
+	}
+	if leaving == nil {
+		if waiting, err := d.handBack(ctx, last); waiting != "" || err != nil {
+			return waiting, err
+		}
+		if err := notes.Put(ctx, noteLeaving, []byte("begun")); err != nil {
+			return "", err
+		}
+	}
 	w, r, _ := d.guard.parts()
-	at := workload.Target{Rollout: string(d.id), Sequence: last.sequence}
+	_, err = bounded(ctx, d.c.cfg.Timeout, func(ctx context.Context) (struct{}, error) {
+		if err := r.Release(ctx, router.Target{Rollout: string(d.id), Sequence: last.sequence}); err != nil {
+			return struct{}{}, fmt.Errorf("put the routes back: %w", err)
+		}
+		return struct{}{}, w.Release(ctx, workload.Target{Rollout: string(d.id), Sequence: last.sequence})
+	})
+	return "", err
+}
+
+// handBack makes the user's own Deployment serve as it did before, under routes
+// that send nothing to a candidate. It returns what it waits for.
+func (d *driver) handBack(ctx context.Context, l last) (waiting string, err error) {
+	w, _, _ := d.guard.parts()
+	at := workload.Target{Rollout: string(d.id), Sequence: l.sequence}
 	type pair struct{ stable, canary rollout.Revision }
 	now, unread := bounded(ctx, d.c.cfg.Timeout, func(ctx context.Context) (pair, error) {
 		s, c, err := w.Revisions(ctx, at)
@@ -78,7 +105,7 @@ func (d *driver) restore(ctx context.Context, m *v1alpha1.ModelRollout) (waiting
 	if errors.Is(unread, cluster.ErrGone) {
 		return "", unread
 	}
-	if err := d.calm(ctx, last); err != nil {
+	if err := d.calm(ctx, l); err != nil {
 		return "", err
 	}
 	if unread != nil {
@@ -87,17 +114,7 @@ func (d *driver) restore(ctx context.Context, m *v1alpha1.ModelRollout) (waiting
 	if now.stable.Hash != now.canary.Hash {
 		return fmt.Sprintf("The routes as they were would lead to %s, which was not promoted: undo the edit, or set onDelete: Keep", now.canary), nil
 	}
-	waiting, err = bounded(ctx, d.c.cfg.Timeout, func(ctx context.Context) (string, error) { return w.Restore(ctx, at) })
-	if err != nil || waiting != "" {
-		return waiting, err
-	}
-	_, err = bounded(ctx, d.c.cfg.Timeout, func(ctx context.Context) (struct{}, error) {
-		if err := r.Release(ctx, router.Target{Rollout: string(d.id), Sequence: last.sequence}); err != nil {
-			return struct{}{}, fmt.Errorf("put the routes back: %w", err)
-		}
-		return struct{}{}, w.Release(ctx, at)
-	})
-	return "", err
+	return bounded(ctx, d.c.cfg.Timeout, func(ctx context.Context) (string, error) { return w.Restore(ctx, at) })
 }
 
 // last is what a rollout that is deleted has decided, and the sequence of what

@@ -110,6 +110,30 @@ func TestDeletionAfterTheEditIsUndone(t *testing.T) {
 	})
 }
 
+// TestDeletionGoesOnlyForward: a route that was put back is not taken over
+// again because something after that has failed.
+func TestDeletionGoesOnlyForward(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		w.create(document())
+		r := w.run()
+		w.settle(r)
+		w.offer(r, "b")
+		w.until("at 10%", weight("10%"))
+		w.offer(r, "a")
+		w.models.mu.Lock()
+		w.models.stuck = 2
+		w.models.mu.Unlock()
+		w.remove(r)
+		w.gone()
+		if _, routed := w.router.Current(); routed || w.models.released != 1 {
+			t.Errorf("routed %v, released %d times", routed, w.models.released)
+		}
+		if n := w.models.restored; n != 1 {
+			t.Errorf("restored %d times", n)
+		}
+	})
+}
+
 // TestDeletionIsFinishedByAnotherProcess: it knows of the decisions that were
 // written before from their state alone.
 func TestDeletionIsFinishedByAnotherProcess(t *testing.T) {

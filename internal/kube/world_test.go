@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -145,6 +146,7 @@ type models struct {
 	waiting           string // of Prepare
 	restored          int
 	gone              bool // both Deployments are
+	stuck             int  // how often a release fails
 	released          int
 	blocks            *cluster.Condition
 }
@@ -223,8 +225,12 @@ func (m *models) Restore(context.Context, workload.Target) (string, error) {
 
 func (m *models) Release(ctx context.Context, t workload.Target) error {
 	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.stuck > 0 {
+		m.stuck--
+		return errors.New("the object has been modified")
+	}
 	m.released++
-	m.mu.Unlock()
 	return m.Fake.Release(ctx, t)
 }
 

@@ -19,7 +19,7 @@ func TestFailures(t *testing.T) {
 		{name: "prometheus", run: testPrometheusAway},
 		{name: "api-server", run: testAPIServerAway},
 	} {
-		t.Run(x.name, func(t *testing.T) { x.run(begun(t, w, gatewayAPI, x.steps)) })
+		t.Run(x.name, func(t *testing.T) { x.run(begun(t, w, gatewayAPI, x)) })
 	}
 }
 
@@ -29,7 +29,7 @@ const kills = 4
 // testControllerKilled: the controller is killed at random points of two
 // rollouts, a good one and a bad one, in two namespaces.
 func testControllerKilled(s *stage) {
-	other := begun(s.t, s.world, gatewayAPI.named("other"), "")
+	other := begun(s.t, s.world, gatewayAPI.named("other"), scenario{})
 	at := s.release("good")
 	other.release("errors")
 	seed := uint64(time.Now().UnixNano())

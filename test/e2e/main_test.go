@@ -39,9 +39,9 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer func() { _ = os.RemoveAll(programs) }()
-	for _, pkg := range []string{"./cmd/haldane", "./examples/churn/serve"} {
+	for pkg, dir := range map[string]string{"./cmd/haldane": root, "./model": "."} {
 		cmd := exec.Command("go", "build", "-o", programs+"/", pkg)
-		cmd.Dir = root
+		cmd.Dir = dir
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return 0, fmt.Errorf("build %s: %w\n%s", pkg, err, out)
 		}

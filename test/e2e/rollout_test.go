@@ -31,7 +31,7 @@ spec:
       containers:
       - name: model
         image: churn:v1
-        ports: [{name: http, containerPort: 8080}]
+        ports: [{name: http, containerPort: 8080}, {name: grpc, containerPort: 9000}]
         readinessProbe: {httpGet: {path: /v2/health/ready, port: http}, periodSeconds: 1}
         lifecycle: {preStop: {sleep: {seconds: 3}}}
 ---
@@ -40,7 +40,7 @@ kind: Service
 metadata: {name: churn, namespace: NAMESPACE}
 spec:
   selector: {app: churn}
-  ports: [{name: http, port: 80, targetPort: http}]
+  ports: [{name: http, port: 80, targetPort: http}, {name: grpc, port: 9000, targetPort: grpc}]
 `
 
 // rolloutFile is the ModelRollout; ROUTING, STEPS and ANALYSIS are filled in.

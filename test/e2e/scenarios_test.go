@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -18,15 +19,17 @@ import (
 type scenario struct {
 	name  string
 	once  bool
+	model bool   // needs what the models count themselves
 	steps string // of the strategy; the driver's ladder if empty
+	slow  bool   // blocks are long, so that there is time to count at each step
 	run   func(*stage)
 }
 
 var scenarios = []scenario{
-	{name: "promotion", run: testPromotion},
+	{name: "promotion", run: testPromotion, slow: true},
 	{name: "errors", run: testErrors},
-	{name: "slow", run: testSlow, once: true},
-	{name: "drift", run: testDrift, once: true},
+	{name: "slow", run: testSlow, model: true},
+	{name: "drift", run: testDrift, model: true},
 	{name: "crash", run: testCrash, once: true},
 	{name: "commands", run: testCommands, once: true, steps: `[{weight: 50}, {pause: {}}, {weight: 100}]`},
 	{name: "edit", run: testEdit, once: true, steps: `[{weight: 50}, {pause: {}}, {weight: 100}]`},
@@ -49,18 +52,23 @@ const rate = 80
 
 // analysisOf is the analysis of the rollouts here. Margins are wide: the
 // statistics are tested elsewhere, and evidence must come in seconds.
-const analysisOf = `    source: {prometheus: {address: "http://10.77.0.20:9090", preset: PRESET, scrapeInterval: 1s}}
-    interval: 4s
+const analysisOf = `    source: {prometheus: {address: "http://10.77.0.20:9090", SOURCE, scrapeInterval: 1s}}
+    interval: INTERVAL
     warmup: 1s
     maxDuration: 10m
     controls: {srm: 0.01%, dispersion: "off"}
     metrics:
     - {name: errors, errorRate: {maxIncrease: 4pp}, tolerate: 25%}
+MORE`
+
+// ofModels are the metrics that the models count themselves.
+const ofModels = `    - {name: latency, latency: {maxOver: {25ms: 40pp}}}
+    - {name: predictions, drift: {of: class, max: 30%}}
 `
 
 // begun brings a namespace to where a user is who has installed Haldane and
 // written a rollout: v1 serves as stable, and nothing is on its way.
-func begun(t *testing.T, w *world, d driver, steps string) *stage {
+func begun(t *testing.T, w *world, d driver, x scenario) *stage {
 	t.Helper()
 	s := &stage{space: w.space(t, d.name+"-"+path.Base(t.Name())), driver: d}
 	s.apply(model, "REPLICAS", fmt.Sprint(d.replicas))
@@ -69,11 +77,16 @@ func begun(t *testing.T, w *world, d driver, steps string) *stage {
 	s.load = begin(t, rate, d.send(s.space))
 	s.load.answered("v1")
 	s.begun = time.Now()
-	if steps == "" {
-		steps = d.ladder
+	steps, interval, source, more := cmp.Or(x.steps, d.ladder), "2s", "preset: "+d.preset, ""
+	if x.slow {
+		interval = "6s"
 	}
+	if d.preset == "model" {
+		source, more = "preset: model, series: {predictions: {classes: model_predicted_classes_total}}", ofModels
+	}
+	analysis := strings.NewReplacer("SOURCE", source, "INTERVAL", interval, "MORE", more).Replace(analysisOf)
 	s.watch = s.space.watch()
-	s.apply(rolloutFile, "ROUTING", d.routing, "STEPS", steps, "ANALYSIS", strings.ReplaceAll(analysisOf, "PRESET", d.preset))
+	s.apply(rolloutFile, "ROUTING", d.routing, "STEPS", steps, "ANALYSIS", analysis)
 	s.watch.await(s.begun, "the rollout has begun", func(x v1alpha1.ModelRolloutStatus) bool {
 		return x.Phase == "Idle" && x.Stable.Version == "v1" && x.Weight.Observed == "0%" && x.Weight.Level == "Accepted"
 	})

@@ -41,11 +41,12 @@ func newWorld(t *testing.T, o clustertest.Options) *world {
 	}
 	for _, variant := range []string{"v1", "good", "wrong", "slow", "errors", "drift"} {
 		c.AddImage("churn:"+variant, clustertest.Image{
-			Program: filepath.Join(programs, "serve"), Args: []string{"--variant", variant, "--listen", "0.0.0.0:8080"},
+			Program: filepath.Join(programs, "model"), Args: []string{"serve", variant},
 		})
 	}
 	// An image whose program ends at once.
-	c.AddImage("churn:broken", clustertest.Image{Program: filepath.Join(programs, "serve"), Args: []string{"--variant", "none"}})
+	c.AddImage("churn:broken", clustertest.Image{Program: filepath.Join(programs, "model"), Args: []string{"serve", "none"}})
+	c.AddImage("caller:*", clustertest.Image{Program: filepath.Join(programs, "model"), Args: []string{"call"}})
 	if o.Traefik {
 		c.Apply(gateway)
 	}

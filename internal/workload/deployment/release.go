@@ -58,19 +58,24 @@ func (w *Workload) restorable(sc scene) bool {
 }
 
 // Release implements workload.Workload. Where the candidate serves in place of
-// stable (see Restore), stable and both Services end. Otherwise everything
-// stays as it is and only Haldane's marks go; a candidate whose template was
-// not edited since its pods started is unpaused.
+// stable (see Restore), stable and both Services end; it fails while it does
+// not. Otherwise everything stays as it is and only Haldane's marks go; a
+// candidate whose template was not edited since its pods started is unpaused.
 func (w *Workload) Release(ctx context.Context, t workload.Target) error {
 	sc, err := w.look(ctx)
 	if err != nil {
 		return err
 	}
-	serves := !w.pair() && w.restorable(sc) && serving(sc.candidate, full(sc.stable))
+	// Stable is the first to go: without it an earlier Release has begun.
+	ends := !w.pair() && (sc.stable == nil && sc.candidate != nil || w.restorable(sc))
+	if ends && sc.stable != nil && !serving(sc.candidate, full(sc.stable)) {
+		return fmt.Errorf("release %s: %d of %d pods of %s are available, and it is to serve alone", w.spec().StableName,
+			sc.candidate.Status.AvailableReplicas, full(sc.stable), w.spec().Name)
+	}
 	if err := w.freeCandidate(ctx, t, sc); err != nil {
 		return err
 	}
-	if err := w.freeStable(ctx, t, sc, serves); err != nil {
+	if err := w.freeStable(ctx, t, sc, ends); err != nil {
 		return err
 	}
 	for _, note := range []string{noteStable, notePromoted} {

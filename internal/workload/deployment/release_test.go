@@ -6,7 +6,9 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
 	"github.com/haldane-dev/haldane/internal/cluster"
@@ -69,6 +71,19 @@ func TestDeletionRestores(t *testing.T) {
 	w.wantImages("churn", 3, "churn:v1")
 	if text, _ := w.notes.Get(t.Context(), noteStable); text != nil {
 		t.Error("the template is remembered for ever")
+	}
+}
+
+// TestReleaseIsFinished, whatever of it was done when it failed.
+func TestReleaseIsFinished(t *testing.T) {
+	w := bootstrapped(t, 2, nil)
+	w.restored()
+	w.must(w.c.Delete(t.Context(), w.get("churn-stable")))
+	w.must(w.w.Release(t.Context(), w.target()))
+	for _, name := range []string{"churn-stable", "churn-canary"} {
+		if err := w.c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, &corev1.Service{}); !apierrors.IsNotFound(err) {
+			t.Errorf("Service %s is left behind (%v)", name, err)
+		}
 	}
 }
 
