@@ -69,6 +69,7 @@ type replica struct {
 	peers     *fleet.Peers
 	recorders *fleet.Recorders
 	gateway   *gateway.Gateway
+	traces    traces
 	carrier   *fleet.Carrier
 	follower  *follower
 	handler   http.Handler // of ops
@@ -134,7 +135,10 @@ func (r *replica) build(m *v1alpha1.ModelRollout, key []byte) error {
 	r.peers = fleet.NewPeers(net.JoinHostPort(o.Self, port), r.look)
 	r.relay = feedback.NewRelay(r.ledger, r.peers, peerToken(key))
 	r.recorders = fleet.NewRecorders(recorderOptions(m), r.peers.Mine)
-	if r.gateway, err = newGateway(m, counting{r.recorders, codec, r.ledger, r.relay}, "", o.Logger); err != nil {
+	if err := r.traces.open("", o.Logger); err != nil {
+		return err
+	}
+	if r.gateway, err = newGateway(m, counting{r.recorders, codec, r.ledger, r.relay, r.traces.tracer()}, "", o.Logger); err != nil {
 		return cli.Usage(err) // all that can be wrong with it stands in the settings
 	}
 	r.carrier = fleet.NewCarrier(r.gateway, r.recorders, r.ledger.SetRevision)
@@ -179,6 +183,9 @@ func (r *replica) close() error {
 	if r.gateway != nil {
 		errs = append(errs, r.gateway.Close())
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeGateway)
+	defer cancel()
+	r.traces.close(ctx, r.options.Logger)
 	if r.ledger != nil {
 		errs = append(errs, r.ledger.Close())
 	}

@@ -111,6 +111,7 @@ type counting struct {
 	codec    *predictionid.Codec
 	ledger   *feedback.Ledger // notes predictions
 	feedback http.Handler     // takes what comes back for them
+	tracer   gateway.Tracer   // follows requests; nil: nobody does
 }
 
 // newGateway builds the data plane. Paths in the file are relative to dir.
@@ -125,6 +126,7 @@ func newGateway(m *v1alpha1.ModelRollout, to counting, dir string, log *slog.Log
 	_, date := steady()
 	c := gateway.Config{
 		Recorder: to.recorder, Codec: to.codec, Reader: reader, Feedback: to.feedback, FeedbackPath: g.FeedbackPath, Logger: log, Date: date,
+		Tracer: to.tracer,
 		OnPrediction: func(e gateway.PredictionEvent) {
 			to.ledger.Answered(prediction(e))
 		},

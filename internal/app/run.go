@@ -37,6 +37,7 @@ type local struct {
 	store    *file.Store
 	ledger   *feedback.Ledger
 	gateway  *gateway.Gateway
+	traces   traces
 	workload *process.Workload
 	engine   *engine.Engine
 	outside  outsiders
@@ -115,7 +116,10 @@ func (l *local) assemble() error {
 		return err
 	}
 	recorder := newRecorder(m)
-	if l.gateway, err = newGateway(m, counting{recorder, codec, l.ledger, l.ledger}, o.Dir, o.Logger); err != nil {
+	if err := l.traces.open(o.Traces, o.Logger); err != nil {
+		return cli.Usage(err)
+	}
+	if l.gateway, err = newGateway(m, counting{recorder, codec, l.ledger, l.ledger, l.traces.tracer()}, o.Dir, o.Logger); err != nil {
 		return cli.Usage(err) // all that can be wrong with it stands in the file
 	}
 	if err := l.build(recorder); err != nil {
@@ -237,6 +241,7 @@ func (l *local) close() error {
 	if l.gateway != nil {
 		errs = append(errs, l.gateway.Close())
 	}
+	l.traces.close(ctx, l.options.Logger)
 	if l.ledger != nil {
 		errs = append(errs, l.ledger.Close())
 	}

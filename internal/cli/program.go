@@ -66,6 +66,7 @@ type RunOptions struct {
 	State   string                 // path of the state file; "" is .haldane/NAME.db in Dir
 	API     string                 // address of the API and dashboard; "" is 127.0.0.1:7600
 	Token   string                 // required when API is beyond loopback
+	Traces  string                 // OTLP endpoint that gets spans of requests; "" leaves it to OpenTelemetry's environment
 	Hold    bool                   // keep serving after the end
 	Retry   bool                   // run a rolled-back revision again
 	Logger  *slog.Logger

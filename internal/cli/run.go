@@ -43,6 +43,7 @@ was when it is run again with the same state file.
 	f.StringVar(&r.o.State, "state", "", "the state file (default .haldane/NAME.db beside the rollout file)")
 	f.StringVar(&r.o.API, "api", "", "address of the API and dashboard (default 127.0.0.1:7600)")
 	f.StringVar(&r.o.Token, "token", "", "token the API asks for, needed beyond loopback (default $HALDANE_TOKEN)")
+	f.StringVar(&r.o.Traces, "traces", "", "send OpenTelemetry spans of requests to this OTLP endpoint (default $OTEL_EXPORTER_OTLP_ENDPOINT)")
 	f.BoolVar(&r.o.Hold, "hold", false, "keep serving after the end, until interrupted")
 	f.BoolVar(&r.o.Retry, "retry", false, "run a rolled-back version again, as its next attempt")
 	r.report.flag(cmd)

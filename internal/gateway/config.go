@@ -128,6 +128,9 @@ type Config struct {
 	// called while the client waits and must be quick.
 	OnPrediction func(PredictionEvent)
 
+	// Tracer, if set, follows every request to its arm.
+	Tracer Tracer
+
 	// Feedback, if set, serves FeedbackPath (default /feedback), POST only.
 	Feedback     http.Handler
 	FeedbackPath string

@@ -32,6 +32,9 @@ type exchange struct {
 	grpc   bool
 	buf    []byte // of the answer: all of it if it is read first, else its current part
 	copied []byte // of an answer that passes: what was kept to be read
+
+	span        Span     // nil unless there is a Tracer
+	traceparent []string // of span, for a copy
 }
 
 func newExchange(g *Gateway) *exchange {
@@ -85,6 +88,9 @@ func (x *exchange) serve(w http.ResponseWriter, r *http.Request) (abort bool) {
 		return x.fail(errNoEndpoint)
 	}
 	out := x.outgoing(ctx, upgrade)
+	if t := x.g.cfg.Tracer; t != nil {
+		x.trace(t, out)
+	}
 	if x.up != nil {
 		defer x.up.end(w)
 		x.watch.enter(waitUpload, x.g.cfg.Limits.Stall)

@@ -92,6 +92,9 @@ func (g *Gateway) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	x := g.pool.Get().(*exchange)
 	abort := x.serve(w, r)
+	if x.span != nil {
+		x.span.End(x.res.traced())
+	}
 	if x.release() {
 		g.pool.Put(x)
 	}

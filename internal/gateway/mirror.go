@@ -33,7 +33,8 @@ type mirrored struct {
 	head    http.Header
 	body    []byte
 	grpc    bool
-	bad     bool // the primary failed
+	trace   []string // of the primary's span, nil if there is none
+	bad     bool     // the primary failed
 	read    bool
 	latency time.Duration
 	preds   []inference.Prediction
@@ -70,6 +71,7 @@ func (m *mirror) offer(x *exchange) {
 	}
 	c := m.pool.Get().(*mirrored)
 	c.d, c.r, c.head, c.body, c.grpc = x.d, x.r, x.r.Header, x.res.RequestBody, x.grpc
+	c.trace = x.traceparent
 	c.bad, c.read, c.latency = x.res.Failed, x.res.read, x.res.Latency
 	c.preds = append(c.preds[:0], x.res.preds...)
 	m.group.Go(func() {
@@ -88,7 +90,15 @@ func (m *mirror) send(c *mirrored) {
 	c.res.Reset()
 	defer c.forget()
 	c.res.Head, c.res.RequestBody = headOf(c.head), c.body
-	answer, err := m.g.up.choose(d.upstream(), c.grpc).RoundTrip(c.request(ctx))
+	out := c.request(ctx)
+	if t := m.g.cfg.Tracer; t != nil {
+		if c.trace != nil {
+			out.Header["Traceparent"] = c.trace
+		}
+		span := t.Begin(d.traced(out, true), out.Header)
+		defer func() { span.End(c.res.traced()) }()
+	}
+	answer, err := m.g.up.choose(d.upstream(), c.grpc).RoundTrip(out)
 	if err == nil {
 		err = m.receive(c, answer)
 	}
