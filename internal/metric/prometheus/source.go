@@ -7,13 +7,11 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
-
-	"github.com/prometheus/common/model"
 
 	"github.com/haldane-dev/haldane/internal/analysis"
 	"github.com/haldane-dev/haldane/internal/metric"
-	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
 const (
@@ -54,6 +52,9 @@ type Source struct {
 	cfg    Config
 	server *server
 	lag    time.Duration
+
+	mu      sync.Mutex
+	missing []string // selectors that found nothing in the last block
 }
 
 var _ metric.Source = (*Source)(nil)
@@ -76,7 +77,29 @@ func New(c Config) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Source{c, s, min(c.ScrapeInterval, longestScrape)}, nil
+	return &Source{cfg: c, server: s, lag: min(c.ScrapeInterval, longestScrape)}, nil
+}
+
+// Missing returns the selectors that found no series of either arm when the last
+// block was counted. It does not wait.
+func (s *Source) Missing() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.missing)
+}
+
+func (s *Source) note(parts []*part, who Attribution) {
+	var missing []string
+	for _, p := range parts {
+		// What is rare, such as failures, may never have happened.
+		often := p.name == partTotal || p.name == partBuckets || p.name == partClasses || p.name == partAssigned
+		if often && len(p.known(who)) == 0 {
+			missing = append(missing, p.plain)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.missing = missing
 }
 
 // Collect implements metric.Source. The block it returns ends a scrape before the
@@ -105,6 +128,7 @@ func (s *Source) Collect(ctx context.Context, q metric.Query, w metric.Window) (
 			from = end
 		}
 	}
+	s.note(parts, who)
 	sample := analysis.Sample{Start: c.at(), End: until, Metrics: map[string]analysis.Measure{}}
 	if err := s.fill(&sample, parts, who); err != nil {
 		return analysis.Sample{}, err
@@ -130,202 +154,4 @@ func (s *Source) begin(q metric.Query, w metric.Window) cursor {
 		c.At, c.Floor, c.Weight = max(c.At, at), at, w.Weight
 	}
 	return c
-}
-
-// part is one part of one metric in one block.
-type part struct {
-	metric   analysis.Metric // the zero Metric for random decisions
-	name     string
-	selector string
-	layout   *layout
-	counters counters
-	gains    sides
-}
-
-// parts lists what is to be asked. A metric whose series are not known is left
-// out: it has come into the file since.
-func (s *Source) parts(q metric.Query, c cursor, who Attribution) []*part {
-	var out []*part
-	for _, m := range q.Metrics {
-		series := s.cfg.Series[m.Name]
-		about := s.cfg.Metrics[m.Name]
-		about.Name, about.Kind = m.Name, m.Kind
-		match := who.Match
-		if m.Kind == analysis.Pairs {
-			match = "" // of both arms at once
-		}
-		for _, name := range series.parts(m.Kind) {
-			selector := series[name]
-			l := &layout{selector: selector, unit: 1, edges: c.Edges[m.Name], bins: slices.Clone(c.Bins[m.Name])}
-			if name == partBuckets {
-				selector = eitherForm(selector)
-				if m.Kind == analysis.Latency {
-					l.unit = unit(series[name])
-				}
-			}
-			out = append(out, &part{metric: about, name: name, selector: with(selector, s.cfg.Match, match), layout: l})
-		}
-	}
-	if s.cfg.Assigned != "" {
-		out = append(out, &part{name: partAssigned, selector: with(s.cfg.Assigned, s.cfg.Match, who.Match)})
-	}
-	return out
-}
-
-// span is the time after from, up to end.
-type span struct{ from, end time.Time }
-
-// stretch adds what all parts gained in a span. Each part is one answer, in which
-// the samples before the span are too: servers that take turns have scraped at
-// different times, and would look like resets.
-func (s *Source) stretch(ctx context.Context, parts []*part, over span, c cursor, who Attribution) error {
-	from := model.TimeFromUnixNano(over.from.UnixNano())
-	found := false
-	answers := make([]model.Matrix, len(parts))
-	for i, p := range parts {
-		var err error
-		if answers[i], err = s.server.ranged(ctx, p.selector, over.end, over.end.Sub(over.from)+scrapesBack*s.cfg.ScrapeInterval); err != nil {
-			return err
-		}
-		p.counters = counters{}
-		if err := s.before(ctx, p, answers[i], over.from); err != nil {
-			return err
-		}
-		found = found || len(p.counters.known) > 0 || slices.ContainsFunc(answers[i], func(x *model.SampleStream) bool { return begins(x) <= from })
-	}
-	for i, p := range parts {
-		p.counters.born = found
-		gains, err := p.counters.take(answers[i], from)
-		if err != nil {
-			return fmt.Errorf("%s %w", p.selector, err)
-		}
-		gains = slices.DeleteFunc(gains, func(g gain) bool { return !s.belongs(g, c) })
-		if p.metric.Kind == analysis.Pairs {
-			p.gains[traffic.Stable] = append(p.gains[traffic.Stable], gains...)
-			continue
-		}
-		for arm, more := range who.split(gains) {
-			p.gains[arm] = append(p.gains[arm], more...)
-		}
-	}
-	return nil
-}
-
-// belongs reports whether all of a gain came while the traffic was shared as now.
-// A series that began did so since the scrape before.
-func (s *Source) belongs(g gain, c cursor) bool {
-	since := g.since.Time()
-	if g.since == never {
-		since = g.at.Time().Add(-s.cfg.ScrapeInterval)
-	}
-	return since.UnixMilli() >= c.Floor
-}
-
-// before looks for the values of those series of an answer that have none before
-// a time: each has begun since, or was away for some scrapes.
-func (s *Source) before(ctx context.Context, p *part, answer model.Matrix, from time.Time) error {
-	at := model.TimeFromUnixNano(from.UnixNano())
-	unknown := map[model.Fingerprint]bool{}
-	for _, x := range answer {
-		if begins(x) > at {
-			unknown[x.Metric.Fingerprint()] = true
-		}
-	}
-	if len(unknown) == 0 {
-		return nil
-	}
-	values, err := s.server.last(ctx, p.selector, from, longest)
-	if err != nil {
-		return err
-	}
-	earlier := model.TimeFromUnixNano(from.Add(-scrapesBack * s.cfg.ScrapeInterval).UnixNano())
-	var known model.Matrix
-	for _, v := range values {
-		if !unknown[v.Metric.Fingerprint()] {
-			continue
-		}
-		x := &model.SampleStream{Metric: v.Metric}
-		if v.Histogram != nil {
-			x.Histograms = []model.SampleHistogramPair{{Timestamp: earlier, Histogram: v.Histogram}}
-		} else {
-			x.Values = []model.SamplePair{{Timestamp: earlier, Value: v.Value}}
-		}
-		known = append(known, x)
-	}
-	_, err = p.counters.take(known, at)
-	return err
-}
-
-// begins returns the time of the first sample.
-func begins(x *model.SampleStream) model.Time {
-	first := model.Latest
-	if len(x.Values) > 0 {
-		first = x.Values[0].Timestamp
-	}
-	if len(x.Histograms) > 0 {
-		first = min(first, x.Histograms[0].Timestamp)
-	}
-	return first
-}
-
-// fill puts the gains of all parts into a sample.
-func (s *Source) fill(out *analysis.Sample, parts []*part, who Attribution) error {
-	done := map[string]bool{}
-	for _, p := range parts {
-		if p.name == partAssigned {
-			var err error
-			if out.Assigned, err = assigned(p.gains); err != nil {
-				return err
-			}
-			continue
-		}
-		if p.name == partBuckets {
-			if err := p.layout.fit(p.known(who), least(p.metric.Kind)); err != nil {
-				return fmt.Errorf("metric %s: %w", p.metric.Name, err)
-			}
-		}
-		x := out.Metrics[p.metric.Name]
-		if err := p.layout.add(&x, p.name, p.gains); err != nil {
-			return fmt.Errorf("metric %s: %w", p.metric.Name, err)
-		}
-		out.Metrics[p.metric.Name] = x
-	}
-	for _, p := range parts {
-		name := p.metric.Name
-		x, asked := out.Metrics[name]
-		if !asked || p.name == partAssigned || done[name] {
-			continue
-		}
-		done[name] = true
-		var ok bool
-		if out.Metrics[name], ok = complete(p.metric, s.cfg.Series[name], x); !ok {
-			delete(out.Metrics, name)
-		}
-	}
-	return nil
-}
-
-// known are the series of either arm.
-func (p *part) known(who Attribution) []*counter {
-	var out []*counter
-	for _, k := range p.counters.known {
-		if _, ok := who.Arm(text(k.labels)); ok {
-			out = append(out, k)
-		}
-	}
-	return out
-}
-
-// remembered is what the next blocks must agree with, by metric.
-func remembered(parts []*part) (edges map[string][]float64, bins map[string][]string) {
-	edges, bins = map[string][]float64{}, map[string][]string{}
-	for _, p := range parts {
-		if p.layout != nil && p.layout.edges != nil {
-			edges[p.metric.Name] = p.layout.edges
-		}
-		if p.layout != nil && p.layout.bins != nil {
-			bins[p.metric.Name] = p.layout.bins
-		}
-	}
-	return edges, bins
 }

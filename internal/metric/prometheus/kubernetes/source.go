@@ -19,10 +19,34 @@ import (
 // PodLabel is the label with a pod's name that scrapes of pods usually have.
 const PodLabel = "pod"
 
+// Source is the Prometheus source of one rollout.
+type Source struct {
+	*prometheus.Source
+	address string
+}
+
+// Conditions implements cluster.Conditioner: whether all that is to be counted is
+// there. Selectors that find nothing are mistakes more often than models that
+// nobody has asked anything yet.
+func (s *Source) Conditions() []cluster.Condition {
+	missing := s.Missing()
+	out := cluster.Condition{Type: ConditionSeriesFound, True: len(missing) == 0, Reason: "Found"}
+	if len(missing) > 0 {
+		out.Reason = "NoSeries"
+		out.Message = fmt.Sprintf("Prometheus at %s has nothing of either arm for %s: see preset, series, match and armBy, and whether it scrapes what they name",
+			s.address, strings.Join(missing, " and for "))
+	}
+	return []cluster.Condition{out}
+}
+
+// ConditionSeriesFound is false while Prometheus answers and knows of nothing that
+// is to be counted.
+const ConditionSeriesFound = "SeriesFound"
+
 // New makes the source of a rollout whose spec is defaulted and valid. It asks
 // nobody anything. The error says, by field below spec.analysis.source, what is
 // missing and what to write.
-func New(r cluster.Rollout) (*prometheus.Source, error) {
+func New(r cluster.Rollout) (*Source, error) {
 	spec := r.Spec.Analysis.Source.Prometheus
 	if spec == nil {
 		return nil, fmt.Errorf("prometheus is missing: on a cluster the counts come from there")
@@ -64,7 +88,7 @@ func New(r cluster.Rollout) (*prometheus.Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prometheus: %w", err)
 	}
-	return s, nil
+	return &Source{s, spec.Address}, nil
 }
 
 // what is a metric of the spec as it is counted.

@@ -262,3 +262,35 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 }
+
+// TestSeriesThatAreNotThere: people are told which selector finds nothing.
+func TestSeriesThatAreNotThere(t *testing.T) {
+	w := newWorld(t, v1alpha1.Prometheus{Preset: "bentoml", ArmBy: &v1alpha1.ArmBy{Label: "app", Stable: "a", Canary: "b"}})
+	s, err := New(w.r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	condition := func() cluster.Condition {
+		t.Helper()
+		_, err := s.Collect(t.Context(), metric.Query{Metrics: []metric.Metric{{Name: "errors", Kind: analysis.ErrorRate}}},
+			metric.Window{Start: noon, End: noon.Add(time.Minute)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := s.Conditions()
+		if len(all) != 1 || all[0].Type != ConditionSeriesFound || all[0].Blocks {
+			t.Fatalf("conditions %+v", all)
+		}
+		return all[0]
+	}
+	got := condition()
+	if want := `has nothing of either arm for bentoml_service_request_total: see`; got.True || !strings.Contains(got.Message, want) {
+		t.Errorf("%+v, want %q", got, want)
+	}
+	w.scrapes(map[string]string{"app": "a"}, 3, func(i int) string {
+		return fmt.Sprintf("bentoml_service_request_total{http_response_code=\"200\"} %d\n", i)
+	})
+	if got := condition(); !got.True {
+		t.Errorf("when they are there: %+v", got)
+	}
+}
