@@ -52,6 +52,11 @@ func (e *experiment) run(scale float64) {
 		e.latency = append(e.latency, e.compete(slowing(d)))
 	}
 	e.latency = append(e.latency, e.compete(warmingSlowly()))
+	e.measure(scale)
+}
+
+// measure measures the figures alone.
+func (e *experiment) measure(scale float64) {
 	for _, f := range figures() {
 		slog.Info("measuring", "figure", f.name)
 		e.figures = append(e.figures, f.measure(e.Seed, max(1, int(scale*float64(f.runs)))))

@@ -14,14 +14,16 @@ import (
 //go:embed section.md
 var section string
 
+//go:embed figures.md
+var figuresPart string
+
 // text fills in the section of docs/benchmarks.md.
 func (e *experiment) text() (string, error) {
-	t, err := template.New("section.md").Parse(section)
+	figures, err := e.figuresText()
 	if err != nil {
-		return "", fmt.Errorf("read the section's template: %w", err)
+		return "", err
 	}
-	var b strings.Builder
-	err = t.Execute(&b, map[string]any{
+	return fill(section, map[string]any{
 		"Commit": e.Commit, "Seed": e.Seed, "Runs": e.Runs, "Healthy": e.Healthy,
 		"FalseRollback": e.falseRollbackTable(.05), "FalseRollbackHalf": e.falseRollbackTable(.5),
 		"Detection": e.detectionTable(100, .05), "DetectionHalf": e.detectionTable(100, .5),
@@ -29,16 +31,69 @@ func (e *experiment) text() (string, error) {
 
 		"SpecialHealthy": e.list(e.special, false), "Special": e.list(e.special, true),
 		"LatencyHealthy": e.list(e.latency, false), "Latency": e.list(e.latency, true),
-		"Figures": e.figureTable(),
+		"Figures": strings.TrimPrefix(figuresHeading, "\n") + "\n" + figures,
 	})
+}
+
+// figuresText fills in the part about the figures.
+func (e *experiment) figuresText() (string, error) {
+	return fill(figuresPart, map[string]any{"Commit": e.Commit, "Seed": e.Seed, "Figures": e.figureTable()})
+}
+
+// fill puts values into a template.
+func fill(text string, values map[string]any) (string, error) {
+	t, err := template.New("section").Parse(text)
 	if err != nil {
+		return "", fmt.Errorf("read the section's template: %w", err)
+	}
+	var b strings.Builder
+	if err := t.Execute(&b, values); err != nil {
 		return "", fmt.Errorf("fill in the section: %w", err)
 	}
 	return b.String(), nil
 }
 
-// heading is where the section begins; it ends at the next heading of its level.
-const heading = "## Decisions\n"
+// The section begins at its heading and ends at the next one of its level; the
+// part about the figures is the last of it.
+const (
+	heading        = "## Decisions\n"
+	figuresHeading = "\n### Figures that must hold\n"
+)
+
+// replaceFigures puts the part about the figures in place of the one in document.
+func replaceFigures(document, text string) (string, error) {
+	start := strings.Index(document, figuresHeading)
+	if start < 0 {
+		return "", errors.New("the page has no part about the figures yet: measure everything first")
+	}
+	start += len(figuresHeading)
+	after := ""
+	if end := strings.Index(document[start:], "\n## "); end >= 0 {
+		after = document[start+end:]
+	}
+	return document[:start] + "\n" + text + after, nil
+}
+
+// writeFigures rewrites the part about the figures alone.
+func (e *experiment) writeFigures(docs string) error {
+	text, err := e.figuresText()
+	if err != nil {
+		return err
+	}
+	page := filepath.Join(docs, "benchmarks.md")
+	old, err := os.ReadFile(page)
+	if err != nil {
+		return fmt.Errorf("read the page to update: %w", err)
+	}
+	document, err := replaceFigures(string(old), text)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(page, []byte(document), 0o644); err != nil {
+		return fmt.Errorf("write the figures: %w", err)
+	}
+	return nil
+}
 
 // replace puts the section in place of the one in document, or at its end.
 func replace(document, text string) string {

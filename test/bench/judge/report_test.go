@@ -144,6 +144,48 @@ func TestWrite(t *testing.T) {
 	}
 }
 
+// TestWriteFigures: the part about the figures is put in place of the old one, and
+// nothing else moves.
+func TestWriteFigures(t *testing.T) {
+	docs := t.TempDir()
+	page := filepath.Join(docs, "benchmarks.md")
+	if err := canned().writeFigures(docs); err == nil {
+		t.Error("written to a page that does not exist")
+	}
+	if err := canned().write(docs); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newer := canned()
+	newer.Commit = "def5678"
+	for _, c := range []struct{ name, after string }{{"the last part", ""}, {"before another section", "\n## Gateway\n\nfast\n"}} {
+		if err := os.WriteFile(page, append(whole, c.after...), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := newer.writeFigures(docs); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := strings.Index(string(whole), figuresHeading)
+		want := string(whole[:i]) + strings.ReplaceAll(string(whole[i:]), "abc1234", "def5678") + c.after
+		if diff := cmp.Diff(want, string(got)); diff != "" || want == string(whole)+c.after {
+			t.Errorf("%s: %s", c.name, diff)
+		}
+	}
+	if err := os.WriteFile(page, []byte("# Benchmarks\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := newer.writeFigures(docs); err == nil {
+		t.Error("written to a page without the part")
+	}
+}
+
 // TestExperimentIsSeeded: the same seed writes the same report.
 func TestExperimentIsSeeded(t *testing.T) {
 	w := cell{.05, 2, 100, .5, 15 * time.Second, 20 * time.Minute}.workload()
