@@ -64,3 +64,51 @@ func TestGoldenAsymptotic(t *testing.T) {
 	near(t, "radius", got.High, want, 1e-12)
 	near(t, "radius", -got.Low, want, 1e-12)
 }
+
+// TestGoldenMcNemar uses the example of McNemar's test in Agresti's Categorical
+// Data Analysis (2nd edition, table 10.1): of 1,600 people 150 changed from
+// approval to disapproval and 86 the other way, z² = (86−150)²/(86+150) = 17.4. No
+// mixture of bets can have more evidence than the best of them in hindsight, and
+// it may miss that by little more than the logarithm of its grid.
+func TestGoldenMcNemar(t *testing.T) {
+	const b, c = 150., 86.
+	best := b*math.Log(2*b/(b+c)) + c*math.Log(2*c/(b+c))
+	near(t, "McNemar's statistic", 4.17*4.17, (b-c)*(b-c)/(b+c), 2e-3)
+	near(t, "twice the best log evidence, which is it to second order", 2*best, (b-c)*(b-c)/(b+c), .02)
+	grid := Stakes()
+	p := NewProcess(grid.Components(), Once)
+	factors := make([]float64, grid.Components())
+	PairBet{Stakes: grid.Odds}.Factors(factors, Pairs{1600, b, c}, Pairs{})
+	p.Advance(factors, Temper{Phi: 1}, Once, 0)
+	if e := p.LogE(grid.Shares, Once); e > best || e < best-2.5 {
+		t.Errorf("log evidence %v, the best bet in hindsight has %v", e, best)
+	}
+}
+
+// TestGoldenMultinomial: with two classes the sequential chi-square is the
+// two-sample test of safestats at the same alternative.
+func TestGoldenMultinomial(t *testing.T) {
+	m := Multinomial{Stable: []float64{899.5, 99.5}, Canary: []float64{70, 30}}
+	theta := Rates{Stable: .1, Canary: (30 + 200*.1) / 300}
+	x := Block{Stable: Count{950, 90}, Canary: Count{50, 12}}
+	want := logFactor(x, theta, Equal.Project(theta, 950, 50))
+	near(t, "log factor", m.Factor([]float64{860, 90}, []float64{38, 12}), want, 1e-12)
+}
+
+// TestGoldenBoundedMean: values of 0 and 1 with a stake of λ are the bets of
+// Waudby-Smith and Ramdas (2024), Π(1+λ(x−m)); the bound by two moments may only
+// lie below.
+func TestGoldenBoundedMean(t *testing.T) {
+	past := Moments{N: 1000, Sum: 500, SumSq: 500}
+	b, c := Moments{N: 100, Sum: 50, SumSq: 50}, Moments{N: 100, Sum: 65, SumSq: 65}
+	var dst [1]float64
+	MeanBet{Null: Equal, Leaps: []float64{.1}}.Factors(dst[:], b, c, past)
+	best := math.Inf(-1)
+	for l := 0.; l < 1; l += .001 {
+		v := 65*math.Log1p(l/2) + 35*math.Log1p(-l/2) + 50*math.Log1p(-l/2) + 50*math.Log1p(l/2)
+		best = math.Max(best, v)
+	}
+	if dst[0] <= 0 || dst[0] > best {
+		t.Errorf("log factor %v, the best bet has %v", dst[0], best)
+	}
+}
