@@ -190,7 +190,8 @@ func testLeader(t *testing.T, w world) {
 		return nil
 	})
 	w.shop("set", "image", "deployment/churn", "model=churn:good") // what stable runs
-	w.status("phase", "Idle")
+	w.status("canary.version", "good")
+	w.status("phase", "Promoted")
 }
 
 // testDeletion puts everything back: the user's Deployment serves, and what
