@@ -174,14 +174,14 @@ func (o objects) rules(t *testing.T, key string) string {
 func TestTheChartsValues(t *testing.T) {
 	const role = "ClusterRole haldane-controller"
 	t.Run("namespaces", func(t *testing.T) {
-		got := chart(t, "shop", "namespaces: [search, shop]\nallowSources: ['http://p:9090']")
+		got := chart(t, "shop", "namespaces: [search, shop]\nallowSources: ['http://p:9090']\nallowURLs: ['https://h']")
 		for _, n := range []string{"shop", "search"} {
 			if got["RoleBinding haldane-controller in "+n] == nil {
 				t.Errorf("nothing is bound in %s", n)
 			}
 		}
 		text, _ := yaml.Marshal(got["Deployment haldane-controller in shop"])
-		if !strings.Contains(string(text), "- controller\n        - --namespace=shop\n        - --namespace=search\n        - --allow-source=http://p:9090\n") {
+		if !strings.Contains(string(text), "- controller\n        - --namespace=shop\n        - --namespace=search\n        - --allow-source=http://p:9090\n        - --allow-url=https://h\n") {
 			t.Errorf("arguments:\n%s", text)
 		}
 	})

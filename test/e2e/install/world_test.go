@@ -31,7 +31,7 @@ const account = "system:serviceaccount:shop:haldane-controller"
 
 func newWorld(t *testing.T) world {
 	t.Helper()
-	w := world{clustertest.Start(t, clustertest.Options{Traefik: true, Prometheus: true}), t}
+	w := world{clustertest.Start(t, clustertest.Options{Traefik: true, Istio: true, Prometheus: true}), t}
 	w.AddImage("haldane:*", clustertest.Image{Program: filepath.Join(programs, "haldane")})
 	for _, variant := range []string{"v1", "good", "errors"} {
 		w.AddImage("churn:"+variant, clustertest.Image{
@@ -113,15 +113,15 @@ func (w world) condition(name string) {
 	w.shop("wait", "modelrollout/churn", "--for=condition="+name, "--timeout="+patience.String())
 }
 
-// send sends customers' requests through the Gateway until the test ends, and
-// counts those that were not answered.
-func (w world) send() (lost *atomic.Int64) {
+// send sends customers' requests through the Gateway until lost is called, which
+// returns how many were not answered, or the test ends.
+func (w world) send() (lost func() int64) {
 	w.t.Helper()
 	customers, err := churn.HeldOut()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	lost = new(atomic.Int64)
+	var n atomic.Int64
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
@@ -143,19 +143,20 @@ func (w world) send() (lost *atomic.Int64) {
 			answer, err := client.Do(r)
 			if err != nil {
 				if ctx.Err() == nil {
-					lost.Add(1)
+					n.Add(1)
 				}
 				continue
 			}
 			_ = answer.Body.Close()
 			// The bad model says 500 itself; what a route without pods says is others.
 			if answer.StatusCode != http.StatusOK && answer.StatusCode != http.StatusInternalServerError {
-				lost.Add(1)
+				n.Add(1)
 			}
 		}
 	}()
-	w.t.Cleanup(func() { stop(); <-ended })
-	return lost
+	end := func() int64 { stop(); <-ended; return n.Load() }
+	w.t.Cleanup(func() { end() })
+	return end
 }
 
 // logs is what all controllers have printed.
