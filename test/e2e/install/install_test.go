@@ -26,6 +26,7 @@ func TestInstalled(t *testing.T) {
 		name string
 		run  func(*testing.T, world)
 	}{
+		{"documentation", testDocumentation},
 		{"rights", testRights},
 		{"people", testPeople},
 		{"approval", testApproval},
