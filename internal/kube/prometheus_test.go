@@ -119,7 +119,9 @@ func TestByPrometheus(t *testing.T) {
 				w.until("at 10%", weight("10%"))
 				if c.want == rollout.Promoted {
 					server.set(true)
-					w.until("blind", func(s v1alpha1.ModelRolloutStatus) bool { return !holds(s, v1alpha1.ConditionSourceAvailable) && s.Waiting != "" })
+					w.until("blind", func(s v1alpha1.ModelRolloutStatus) bool {
+						return !holds(s, v1alpha1.ConditionSourceAvailable) && s.Waiting != ""
+					})
 					r.halt()
 					r = w.run()
 					time.Sleep(3 * time.Minute)
