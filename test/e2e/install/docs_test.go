@@ -15,14 +15,13 @@ func testDocumentation(t *testing.T, w world) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	taken := 0
+	me, taken := strings.TrimSpace(w.Kubectl("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")), 0
 	for _, m := range block.FindAllStringSubmatch(string(text), -1) {
 		if !strings.Contains(m[1], "\nkind: ") {
 			continue // a part of one, or a kustomization
 		}
 		taken++
-		// Signed by whoever creates it, which here is the cluster's administrator.
-		manifest := strings.ReplaceAll(m[1], "anna@example.com", "admin")
+		manifest := strings.ReplaceAll(m[1], "anna@example.com", me) // signed by whoever creates it
 		cmd := w.KubectlCommand(t.Context(), "create", "--dry-run=server", "-f", "-")
 		cmd.Stdin = strings.NewReader(strings.NewReplacer("name: churn}", "name: churn-of-the-docs}",
 			"name: churn,", "name: churn-of-the-docs,", "rollout: churn,", "rollout: churn-of-the-docs,").Replace(manifest))
