@@ -55,6 +55,9 @@ func Controller(ctx context.Context, o cli.ControllerOptions) error {
 	if err != nil {
 		return err
 	}
+	if o.GatewayImage == "" {
+		o.GatewayImage = ownImage(ctx, m.GetAPIReader(), o.Logger)
+	}
 	allow, err := allowed("--allow-source", o.Sources)
 	if err != nil {
 		return cli.Usage(err)
