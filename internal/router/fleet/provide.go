@@ -5,11 +5,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -110,7 +110,12 @@ func (r *Router) part(ctx context.Context, t router.Target, want client.Object) 
 			return err
 		}
 		written := live != nil && live.GetAnnotations()[annotationPart] == digest
-		same := live != nil && like(want, live)
+		same := false
+		if live != nil {
+			if same, err = like(want, live); err != nil {
+				return err
+			}
+		}
 		if written && same && live.GetAnnotations()[cluster.AnnotationOwner] == r.rollout.UID {
 			return nil
 		}
@@ -161,18 +166,47 @@ func (r *Router) live(ctx context.Context, from client.Reader, want client.Objec
 	return live, nil
 }
 
-// like reports whether live says what want says.
-func like(want, live client.Object) bool {
-	if !equality.Semantic.DeepDerivative(want.GetLabels(), live.GetLabels()) {
-		return false
+// like reports whether live says what want says. What the API server has filled
+// in and what others have added is no difference.
+func like(want, live client.Object) (bool, error) {
+	var said [2]map[string]any
+	for i, o := range []client.Object{want, live} {
+		u, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
+		if err != nil {
+			return false, fmt.Errorf("compare %s: %w", kindOf(want), err)
+		}
+		said[i] = map[string]any{"labels": u["metadata"].(map[string]any)["labels"], "spec": u["spec"]}
 	}
+	return covers(said[0], said[1]), nil
+}
+
+// covers reports whether live has every value of want, in maps and at the
+// beginning of lists.
+func covers(want, live any) bool {
 	switch w := want.(type) {
-	case *appsv1.Deployment:
-		return equality.Semantic.DeepDerivative(w.Spec, live.(*appsv1.Deployment).Spec)
-	case *corev1.Service:
-		return equality.Semantic.DeepDerivative(w.Spec, live.(*corev1.Service).Spec)
+	case nil:
+		return true
+	case map[string]any:
+		l, ok := live.(map[string]any)
+		for k, v := range w {
+			if !ok || !covers(v, l[k]) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		l, ok := live.([]any)
+		if !ok && len(w) > 0 || len(l) < len(w) {
+			return false
+		}
+		for i, v := range w {
+			if !covers(v, l[i]) {
+				return false
+			}
+		}
+		return true
 	}
-	return false
+	return reflect.DeepEqual(want, live)
 }
 
 func (r *Router) write(ctx context.Context, t router.Target, want, live client.Object, digest string) error {

@@ -155,15 +155,22 @@ func (r *Router) Release(ctx context.Context, t router.Target) error {
 	return r.table.Release(ctx, t)
 }
 
-// ConditionGatewayBehind is true while not all gateways are known to carry the
-// table.
-const ConditionGatewayBehind = "GatewayBehind"
+// The conditions of gateways, beside those of every route.
+const (
+	// ConditionGatewayBehind is true while not all gateways are known to carry
+	// the table.
+	ConditionGatewayBehind = "GatewayBehind"
+	// ConditionGatewayContested is true while somebody else keeps rewriting the
+	// objects around the table.
+	ConditionGatewayContested = "GatewayContested"
+)
 
 // Conditions implements cluster.Conditioner.
 func (r *Router) Conditions() []cluster.Condition {
-	contested := r.contest.Condition()
-	if edited := r.edits.Condition(); !contested.True {
-		contested = edited
+	edited := cluster.Condition{Type: ConditionGatewayContested, Reason: "Uncontested", Message: "Nobody else rewrites the gateways' objects."}
+	if r.edits.Err() != nil {
+		edited.True, edited.Reason = true, "RewrittenByOthers"
+		edited.Message = fmt.Sprintf("Somebody keeps rewriting Deployment %s or its Services, and Haldane puts back what it wrote: make it ignore them. The number of gateways is spec.routing.gateway.fleet.replicas", r.name)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -171,7 +178,7 @@ func (r *Router) Conditions() []cluster.Condition {
 	if r.behind != "" {
 		behind.True, behind.Reason, behind.Message = true, "NotAllCarryIt", r.behind
 	}
-	return []cluster.Condition{contested, r.refused.Condition(), behind}
+	return []cluster.Condition{r.contest.Condition(), r.refused.Condition(), behind, edited}
 }
 
 func (r *Router) key(name string) client.ObjectKey {

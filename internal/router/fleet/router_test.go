@@ -131,6 +131,43 @@ func TestRestIsFree(t *testing.T) {
 	}
 }
 
+// TestDefaultsAreNoDrift: what the API server fills in is not written over.
+func TestDefaultsAreNoDrift(t *testing.T) {
+	w := open(t, 1)
+	s := traffic.Split{Generation: 1}
+	w.apply(s)
+	w.Edit(t, "kube-apiserver", w.Get(t, deploymentKind, "churn-gateway"), func(o map[string]any) {
+		spec := o["spec"].(map[string]any)
+		spec["progressDeadlineSeconds"] = int64(600)
+		pod := spec["template"].(map[string]any)["spec"].(map[string]any)
+		pod["dnsPolicy"] = "ClusterFirst"
+		container := pod["containers"].([]any)[0].(map[string]any)
+		container["terminationMessagePath"] = "/dev/termination-log"
+		container["readinessProbe"].(map[string]any)["successThreshold"] = int64(1)
+		container["env"].([]any)[1].(map[string]any)["valueFrom"].(map[string]any)["fieldRef"].(map[string]any)["apiVersion"] = "v1"
+	})
+	w.Writes()
+	w.apply(s)
+	if writes := w.Writes(); len(writes) > 0 {
+		t.Errorf("wrote %v", writes)
+	}
+	// Somebody who does not stop is named, and rollouts go on.
+	for range object.ContestEdits {
+		w.Edit(t, "scaler", w.Get(t, deploymentKind, "churn-gateway"), func(o map[string]any) {
+			o["spec"].(map[string]any)["replicas"] = int64(7)
+		})
+		w.apply(s)
+	}
+	if contested, why := w.condition(fleetrouter.ConditionGatewayContested); !contested || !strings.Contains(why, "churn-gateway") {
+		t.Errorf("%v: %s", contested, why)
+	}
+	for _, c := range w.Conditions() {
+		if c.True && c.Blocks {
+			t.Errorf("%s holds rollouts back", c.Type)
+		}
+	}
+}
+
 func TestDriftIsHealed(t *testing.T) {
 	w := open(t, 1)
 	s := traffic.Split{Generation: 1, Canary: traffic.Percent(5)}
