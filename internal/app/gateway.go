@@ -138,7 +138,7 @@ func (r *replica) build(m *v1alpha1.ModelRollout, key []byte) error {
 	if err := r.traces.open("", o.Logger); err != nil {
 		return err
 	}
-	if r.gateway, err = newGateway(m, counting{r.recorders, codec, r.ledger, r.relay, r.traces.tracer()}, "", o.Logger); err != nil {
+	if r.gateway, err = newGateway(m, counting{r.recorders, codec, r.ledger, r.relay, r.traces.tracer(), redialWithin}, "", o.Logger); err != nil {
 		return cli.Usage(err) // all that can be wrong with it stands in the settings
 	}
 	r.carrier = fleet.NewCarrier(r.gateway, r.recorders, r.ledger.SetRevision)
@@ -168,6 +168,10 @@ func lookUp(name, port string) func(context.Context) ([]string, error) {
 		return hosts, err
 	}
 }
+
+// redialWithin is more than it takes until a Service leads to pods that are
+// ready, and no more to pods that have ended.
+const redialWithin = 1500 * time.Millisecond
 
 // closeGateway bounds what is done when a replica ends.
 const closeGateway = 5 * time.Second

@@ -112,6 +112,7 @@ type counting struct {
 	ledger   *feedback.Ledger // notes predictions
 	feedback http.Handler     // takes what comes back for them
 	tracer   gateway.Tracer   // follows requests; nil: nobody does
+	redial   time.Duration    // for how long a refused connection is tried again
 }
 
 // newGateway builds the data plane. Paths in the file are relative to dir.
@@ -132,7 +133,7 @@ func newGateway(m *v1alpha1.ModelRollout, to counting, dir string, log *slog.Log
 		},
 		Limits: gateway.Limits{
 			HeaderBytes: g.Limits.HeaderBytes, HeldBody: g.Limits.MirrorBodyBytes, ReadBody: g.Limits.ReadBodyBytes,
-			Requests: g.Limits.Concurrent, Dial: g.Limits.ConnectTimeout.Duration,
+			Requests: g.Limits.Concurrent, Dial: g.Limits.ConnectTimeout.Duration, Redial: to.redial,
 			ResponseHeader: g.Limits.ResponseTimeout.Duration, Stall: g.Limits.IdleTimeout.Duration,
 		},
 	}

@@ -119,7 +119,7 @@ func (l *local) assemble() error {
 	if err := l.traces.open(o.Traces, o.Logger); err != nil {
 		return cli.Usage(err)
 	}
-	if l.gateway, err = newGateway(m, counting{recorder, codec, l.ledger, l.ledger, l.traces.tracer()}, o.Dir, o.Logger); err != nil {
+	if l.gateway, err = newGateway(m, counting{recorder: recorder, codec: codec, ledger: l.ledger, feedback: l.ledger, tracer: l.traces.tracer()}, o.Dir, o.Logger); err != nil {
 		return cli.Usage(err) // all that can be wrong with it stands in the file
 	}
 	if err := l.build(recorder); err != nil {

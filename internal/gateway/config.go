@@ -55,6 +55,7 @@ type Limits struct {
 	Requests       int           // at once; beyond it 503. Default 4096
 	Mirrors        int           // copies at once; beyond it dropped and counted. Default 64
 	Dial           time.Duration // to connect to an upstream. Default 2 s
+	Redial         time.Duration // a refused connection is tried again for so long, within Dial; nothing was sent. Default 0: not at all
 	ResponseHeader time.Duration // from the whole request sent to the first byte of the answer. Default 30 s
 	Stall          time.Duration // without a byte in either direction once the answer has begun, or while a body is uploaded. Default 60 s
 	UpstreamIdle   time.Duration // an unused upstream connection is kept. Default 4 s: model servers commonly hang up after five
@@ -101,6 +102,7 @@ func (l Limits) orDefault() (Limits, error) {
 	number("Requests", &l.Requests, d.Requests)
 	number("Mirrors", &l.Mirrors, d.Mirrors)
 	duration("Dial", &l.Dial, d.Dial)
+	duration("Redial", &l.Redial, d.Redial)
 	duration("ResponseHeader", &l.ResponseHeader, d.ResponseHeader)
 	duration("Stall", &l.Stall, d.Stall)
 	duration("UpstreamIdle", &l.UpstreamIdle, d.UpstreamIdle)

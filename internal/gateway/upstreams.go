@@ -1,8 +1,11 @@
 package gateway
 
 import (
+	"context"
+	"errors"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 )
 
@@ -16,7 +19,7 @@ type upstreams struct {
 func newUpstreams(l Limits) *upstreams {
 	base := func() *http.Transport {
 		return &http.Transport{
-			DialContext:            (&net.Dialer{Timeout: l.Dial, KeepAlive: 15 * time.Second}).DialContext,
+			DialContext:            redial(&net.Dialer{Timeout: l.Dial, KeepAlive: 15 * time.Second}, min(l.Redial, l.Dial)),
 			TLSHandshakeTimeout:    l.Dial,
 			MaxIdleConnsPerHost:    l.Requests,
 			IdleConnTimeout:        l.UpstreamIdle,
@@ -33,6 +36,32 @@ func newUpstreams(l Limits) *upstreams {
 	u.http2.Protocols.SetHTTP2(true)
 	u.http2.Protocols.SetUnencryptedHTTP2(true)
 	return u
+}
+
+// The pause before a refused connection is tried again, at first and at most.
+const (
+	redialFirst = 25 * time.Millisecond
+	redialMost  = 400 * time.Millisecond
+)
+
+// redial connects by d and, if that is refused, again for so long. Where an
+// address stands for many processes, as a Service's does, those that are ready
+// are known everywhere only a little later.
+func redial(d *net.Dialer, within time.Duration) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		began := time.Now()
+		for pause := redialFirst; ; pause = min(2*pause, redialMost) {
+			c, err := d.DialContext(ctx, network, address)
+			if err == nil || !errors.Is(err, syscall.ECONNREFUSED) || time.Since(began)+pause > within {
+				return c, err
+			}
+			select {
+			case <-ctx.Done():
+				return nil, err
+			case <-time.After(pause):
+			}
+		}
+	}
 }
 
 // choose returns the transport for a request to up.
