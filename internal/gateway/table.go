@@ -198,5 +198,8 @@ func (g *Gateway) SetTable(t Table) error {
 		return errors.New("gateway table: a country match needs a country file, or a country header and the proxies that may set it")
 	}
 	g.policy.route.Store(r)
+	// An address may lead elsewhere by now, as that of a Service does once its
+	// pods are others: what is kept open leads where it did before.
+	g.up.closeIdle()
 	return nil
 }

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// upstreams are the connections to models, of all tables alike: a connection
-// belongs to its address, so that a new table costs none.
+// upstreams are the connections to models, of all tables alike. Those in use
+// outlast a new table, those kept for later do not.
 type upstreams struct {
 	http1 *http.Transport
 	http2 *http.Transport

@@ -4,9 +4,14 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
 // TestRedial: a refused connection is tried again for as long as it may be.
@@ -57,4 +62,41 @@ func TestRedial(t *testing.T) {
 		t.Fatal(got.err)
 	}
 	got.c.Close()
+}
+
+// TestNewTableNewConnections: a connection that was kept leads where its address
+// led when it was made.
+func TestNewTableNewConnections(t *testing.T) {
+	var made atomic.Int64
+	model := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	model.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			made.Add(1)
+		}
+	}
+	model.Start()
+	defer model.Close()
+	g, err := New(Config{Recorder: newLedger()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	for generation := range uint64(3) {
+		var table Table
+		table.Split = traffic.Split{Generation: generation}
+		table.Upstreams[traffic.Stable].URL = model.URL
+		if err := g.SetTable(table); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			w := httptest.NewRecorder()
+			g.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+			if w.Code != http.StatusOK {
+				t.Fatal(w.Code)
+			}
+		}
+		if n := made.Load(); n != int64(generation)+1 {
+			t.Fatalf("%d connections after %d tables", n, generation+1)
+		}
+	}
 }
