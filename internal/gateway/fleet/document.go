@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/haldane-dev/haldane/internal/gateway"
@@ -36,13 +37,17 @@ func (d Document) Encode() (string, error) {
 }
 
 // Decode reads what Encode has written. A field that this version does not know
-// is refused: carrying a table without it would not be carrying the table.
+// is refused: carrying a table without it would not be carrying the table. So is
+// a table that leads nowhere, which only another hand can have written.
 func Decode(text string) (Document, error) {
 	var d Document
 	dec := json.NewDecoder(bytes.NewReader([]byte(text)))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&d); err != nil {
 		return d, fmt.Errorf("read the gateway's table: %w", err)
+	}
+	if d.Rollout == "" || d.Arms[traffic.Stable].URL == "" {
+		return d, errors.New("read the gateway's table: it says no rollout, or not where stable is served")
 	}
 	return d, nil
 }

@@ -42,9 +42,10 @@ func open(t *testing.T, o telemetry.Options, mine func(uint64) bool) (*gateway.G
 	return g, r, fleet.NewCarrier(g, r, func(revision string) { revisions = append(revisions, revision) }), &revisions
 }
 
-// document is one whose arms are served nowhere.
+// document is one whose candidate is served nowhere.
 func document(generation uint64, canary traffic.Weight, revision string) fleet.Document {
 	d := fleet.Document{Rollout: "shop/churn", Revision: revision, Split: traffic.Split{Generation: generation, Canary: canary}}
+	d.Arms[traffic.Stable].URL = "http://churn-stable"
 	d.Arms[traffic.Stable].Version, d.Arms[traffic.Canary].Version = "v1", "v2"
 	return d
 }
@@ -88,7 +89,7 @@ func TestDocumentTravels(t *testing.T) {
 	if again := encode(t, got); again != text || fleet.Digest(again) != fleet.Digest(text) {
 		t.Error("equal documents, other texts")
 	}
-	for _, bad := range []string{"", "{", `{"rollout":"a","future":1}`, "[]"} {
+	for _, bad := range []string{"", "{", `{"rollout":"a","future":1}`, "[]", "{}", `{"rollout":"a"}`} {
 		if _, err := fleet.Decode(bad); err == nil {
 			t.Errorf("%q was read", bad)
 		}
