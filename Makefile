@@ -22,9 +22,10 @@ demo: ## roll out a real model on this machine (SCENARIO=good|wrong|slow|errors|
 test: test-go test-browser ## all tests; minutes, no root
 
 .PHONY: test-go
-test-go: ## the Go tests, those of the separate module too
+test-go: ## the Go tests, those of the separate modules too
 	$(GO) test -timeout 20m ./...
 	cd examples/churn/convert && $(GO) test ./...
+	cd test/argocd && $(GO) test ./...
 
 .PHONY: test-browser
 test-browser: ## the dashboard in a real Chromium

@@ -152,11 +152,19 @@ func addServerCommands(root *cobra.Command, p Program) {
 func orderCommand(p Program, verb rollout.Verb, short string) *cobra.Command {
 	r := &remote{program: p}
 	order := rollout.Command{Verb: verb}
+	w, wait := &waiting{goal: anyEnd}, false
 	cmd := r.command(string(verb), short, groupTell, "the reply as JSON", func(cmd *cobra.Command, c Rollouts, args []string) error {
 		order.By = person()
+		if wait {
+			w.remote = *r
+			w.first = func(id string) error { return r.submit(cmd, c, []string{id}, order) }
+			return w.wait(cmd, c, args)
+		}
 		return r.submit(cmd, c, args, order)
 	})
-	cmd.Long = short + ".\nExit code 0: it is done; 1: it is not, and the reason is printed."
+	cmd.Long = short + ".\nExit code 0: it is done; 1: it is not, and the reason is printed. With --wait, how the\nrollout ended, as `haldane wait` tells it."
+	cmd.Flags().BoolVar(&wait, "wait", false, "then wait for the rollout's end")
+	cmd.Flags().DurationVar(&w.timeout, "timeout", 0, "with --wait: give up after this time (default: never)")
 	cmd.Flags().StringVar(&order.Reason, "reason", "", "why, for the history")
 	if verb == rollout.Promote {
 		cmd.Flags().BoolVar(&order.Full, "full", false, "skip every remaining gate")

@@ -62,6 +62,7 @@ type waiting struct {
 	timeout  time.Duration
 	revision string
 	report   reportFiles
+	first    func(id string) error // done once, when the rollout is watched; what was so before is no end
 }
 
 func waitCommand(p Program) *cobra.Command {
@@ -123,6 +124,10 @@ func (w *waiting) follow(ctx context.Context, cmd *cobra.Command, c Rollouts, ar
 		var id string
 		if id, err = name(ctx, c, args); err == nil {
 			err = c.Stream(ctx, id, options, func(u web.Update) error {
+				if first := w.first; first != nil && u.Status != nil {
+					w.first = nil
+					return first(id)
+				}
 				if w.take(u, seen) {
 					return errFound
 				}

@@ -34,7 +34,7 @@ func (o *one) Status(_ context.Context, name string) (engine.Status, error) {
 func (o *one) Blocks(context.Context, string, int) ([]engine.Block, error)  { return o.blocks, nil }
 func (o *one) Events(context.Context, string, int) ([]rollout.Event, error) { return nil, nil }
 func (o *one) Submit(context.Context, string, rollout.Command) (rollout.Reply, error) {
-	return rollout.Reply{}, nil
+	return rollout.Reply{Accepted: true, Message: "done"}, nil
 }
 func (o *one) Subscribe(context.Context, string) (<-chan web.Update, error) { return o.updates, nil }
 
@@ -96,6 +96,19 @@ func TestWait(t *testing.T) {
 				t.Errorf("printed %q, want %s first", out, last)
 			}
 		})
+	}
+}
+
+// TestOrderAndWait: an order with --wait is given once the rollout is watched, and
+// the end is that of the rollout.
+func TestOrderAndWait(t *testing.T) {
+	climbing := in(rollout.Progressing)
+	for verb, last := range map[string]rollout.Phase{"promote": rollout.Promoted, "abort": rollout.RolledBack} {
+		want := map[rollout.Phase]int{rollout.Promoted: 0, rollout.RolledBack: 3}[last]
+		code, out, errOut := run(t, engine.Outcome{}, nil, verb, "--wait", "--server", serving(t, climbing, climbing, in(last)))
+		if code != want || errOut != "" || !strings.Contains(out, string(last)) {
+			t.Errorf("%s: exit %d, says %q, printed %q", verb, code, errOut, out)
+		}
 	}
 }
 

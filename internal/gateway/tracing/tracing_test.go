@@ -145,7 +145,7 @@ func recorded(t *testing.T) (*Tracer, *tracetest.SpanRecorder) {
 func attributes(s sdk.ReadOnlySpan) map[string]string {
 	out := map[string]string{}
 	for _, a := range s.Attributes() {
-		out[string(a.Key)] = a.Value.Emit()
+		out[string(a.Key)] = a.Value.String()
 	}
 	return out
 }
