@@ -54,6 +54,12 @@ func (r refused) Unwrap() error { return r.error }
 // Refused marks an error as one that the same message would meet again.
 func Refused(err error) error { return refused{err} }
 
+// IsRefused reports whether err is marked so.
+func IsRefused(err error) bool {
+	var r refused
+	return errors.As(err, &r)
+}
+
 // Box tells the channels of one rollout. It implements engine.Listeners.
 type Box struct {
 	log  *slog.Logger
@@ -171,8 +177,7 @@ func (b *Box) done(l *line, e rollout.Event, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	l.busy = false
-	var never refused
-	if err != nil && !errors.As(err, &never) {
+	if err != nil && !IsRefused(err) {
 		if b.closed {
 			return
 		}
