@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -95,10 +96,10 @@ func in(t *testing.T, status int, f func(t *testing.T, s *server)) {
 func TestAGateIsAskedUntilItSaysYes(t *testing.T) {
 	in(t, 403, func(t *testing.T, s *server) {
 		s.text = "closed\nby bob"
-		set, woken := New(s.config(Hook{When: ConfirmPromotion})), 0
+		set := New(s.config(Hook{When: ConfirmPromotion}))
 		defer set.Close()
-		var mu sync.Mutex
-		set.Bind(func() { mu.Lock(); woken++; mu.Unlock() })
+		var woken atomic.Int64
+		set.Bind(func() { woken.Add(1) })
 		asks := gate(rollout.ConfirmPromotion, "confirmPromotion")
 		look := func() []rollout.GateResult { return set.Answers(climbing(1), asks) }
 		if got := look(); len(got) > 0 {
@@ -116,8 +117,8 @@ func TestAGateIsAskedUntilItSaysYes(t *testing.T) {
 		}
 		s.say(200)
 		time.Sleep(11 * time.Second)
-		if woken != 2 { // the answer, and the time to ask again
-			t.Errorf("%d wakes", woken)
+		if woken.Load() != 2 { // the answer, and the time to ask again
+			t.Errorf("%d wakes", woken.Load())
 		}
 		look()
 		synctest.Wait()
@@ -341,7 +342,7 @@ func TestWhoIsTold(t *testing.T) {
 		if len(c.Hooks[0].Metadata) != 1 {
 			t.Errorf("the hook's own metadata became %v", c.Hooks[0].Metadata)
 		}
-		for status, again := range map[int]bool{500: true, 503: true, 404: false, 0: true} {
+		for status, again := range map[int]bool{500: true, 503: true, 404: true, 400: false, 0: true} {
 			s.say(status)
 			err := all[0].Send(t.Context(), outbox.Message{Event: e})
 			if err == nil || errors.Is(err, outbound.ErrRefused) || outbox.IsRefused(err) == again {

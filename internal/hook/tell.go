@@ -26,8 +26,7 @@ func (c Config) Channels() []outbox.Channel {
 	return out
 }
 
-// tell sends an event. A receiver that does not want it (400 to 499) is not sent
-// it again.
+// tell sends an event. What a receiver cannot read it is not sent again.
 func (c *Config) tell(ctx context.Context, h Hook, m outbox.Message) error {
 	a, err := c.post(ctx, h, c.body(h, m.Event.ID, m.State, &m.Event))
 	switch {
@@ -35,8 +34,8 @@ func (c *Config) tell(ctx context.Context, h Hook, m outbox.Message) error {
 		return err
 	case a.OK():
 		return nil
-	case a.Status >= 500:
-		return errors.New("it says " + said(a))
+	case a.Rejects():
+		return outbox.Refused(errors.New("it says " + said(a)))
 	}
-	return outbox.Refused(errors.New("it says " + said(a)))
+	return errors.New("it says " + said(a))
 }

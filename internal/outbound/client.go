@@ -89,6 +89,15 @@ func (a Answer) Unavailable() bool {
 	return false
 }
 
+// Rejects reports whether it says that this very body will never be taken.
+func (a Answer) Rejects() bool {
+	switch a.Status {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+		return true
+	}
+	return false
+}
+
 // ErrRefused means that the request was not sent and never will be as it is.
 var ErrRefused = errors.New("not sent")
 

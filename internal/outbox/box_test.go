@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,6 +59,12 @@ func (p *peer) seen() []uint64 {
 	return slices.Clone(p.got)
 }
 
+func (p *peer) tries() []time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.at)
+}
+
 // about is a state with events first to last, and how far everybody is.
 func about(first, last uint64, told map[string]uint64, kinds ...rollout.EventKind) engine.About {
 	s := rollout.State{Told: told}
@@ -82,8 +89,8 @@ func TestEachChannelAtItsOwnPace(t *testing.T) {
 	in(t, func(t *testing.T) {
 		well, ill := &peer{began: time.Now()}, &peer{began: time.Now(), err: errors.New("down")}
 		b := box(Channel{Name: "well", Send: well.send}, Channel{Name: "ill", Send: ill.send})
-		woken := 0
-		b.Bind(func() { woken++ })
+		var woken atomic.Int64
+		b.Bind(func() { woken.Add(1) })
 		told := map[string]uint64{"well": 1} // of 4
 		b.Tell(about(1, 4, told))
 		synctest.Wait()
@@ -97,9 +104,7 @@ func TestEachChannelAtItsOwnPace(t *testing.T) {
 			t.Errorf("warnings %q", w)
 		}
 		time.Sleep(time.Hour)
-		b.mu.Lock()
-		tries := ill.at
-		b.mu.Unlock()
+		tries := ill.tries()
 		if n := len(tries); n < 12 || n > 60 { // seconds first, five minutes and more at last
 			t.Errorf("%d attempts in an hour: %s", n, tries)
 		}
@@ -108,8 +113,8 @@ func TestEachChannelAtItsOwnPace(t *testing.T) {
 		if d := cmp.Diff([]uint64{1, 2, 3, 4}, ill.seen()); d != "" {
 			t.Errorf("told in the end (-want +got):\n%s", d)
 		}
-		if w := b.Warnings(); len(w) > 0 || woken < 4 {
-			t.Errorf("warnings %q, %d wakes", w, woken)
+		if w := b.Warnings(); len(w) > 0 || woken.Load() < 4 {
+			t.Errorf("warnings %q, %d wakes", w, woken.Load())
 		}
 		b.Close()
 	})
@@ -138,8 +143,8 @@ func TestWhatIsRefusedIsNotRepeated(t *testing.T) {
 		b := box(Channel{Name: "a", Send: p.send})
 		b.Tell(about(1, 1, nil))
 		time.Sleep(time.Hour)
-		if far := b.Tell(about(1, 1, nil)); far["a"] != 1 || len(p.at) != 1 {
-			t.Errorf("position %v after %d attempts", far, len(p.at))
+		if far := b.Tell(about(1, 1, nil)); far["a"] != 1 || len(p.tries()) != 1 {
+			t.Errorf("position %v after %d attempts", far, len(p.tries()))
 		}
 		if w := b.Warnings(); len(w) != 1 || !strings.Contains(w[0], "a refuses messages: no such channel") {
 			t.Errorf("warnings %q", w)
