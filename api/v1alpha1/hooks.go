@@ -116,14 +116,18 @@ type Chat struct {
 	URLFrom SecretFrom `json:"urlFrom"`
 }
 
-// PagerDuty is a service that incidents are opened at; one that is promoted or
-// taken back to the end closes them.
+// PagerDuty is a service that incidents are opened at; a promotion closes them.
 type PagerDuty struct {
 	// KeyFrom is where the integration key is.
 	KeyFrom SecretFrom `json:"keyFrom"`
 	// Severity of incidents; error unless said otherwise.
 	// +kubebuilder:validation:Enum=critical;error;warning;info
 	Severity string `json:"severity,omitempty"`
+	// URL of the service; https://events.pagerduty.com/v2/enqueue unless said
+	// otherwise.
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:Pattern=`^https?://[^\s/?#@]+([/?][^\s#]*)?$`
+	URL string `json:"url,omitempty"`
 }
 
 // Email is a mail server and who gets mail.

@@ -5,8 +5,6 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strings"
-	"text/template"
 )
 
 var (
@@ -146,8 +144,8 @@ func (v *validator) notification(path string, n *Notification) {
 	if len(n.Template) > maxText {
 		v.add(path+".template", "is longer than %d bytes", maxText)
 	}
-	if _, err := template.New("").Parse(n.Template); err != nil {
-		v.add(path+".template", "cannot be read: %s", strings.TrimPrefix(err.Error(), "template: "))
+	if _, err := MessageTemplate(n.Template); err != nil {
+		v.add(path+".template", "%v", err)
 	}
 	for name, c := range map[string]*Chat{"slack": n.Slack, "teams": n.Teams, "discord": n.Discord, "googleChat": n.GoogleChat} {
 		if c != nil {
@@ -157,6 +155,9 @@ func (v *validator) notification(path string, n *Notification) {
 	if p := n.PagerDuty; p != nil {
 		v.secret(path+".pagerDuty.keyFrom", &p.KeyFrom)
 		v.of(path+".pagerDuty.severity", p.Severity, "critical", "error", "warning", "info")
+		if p.URL != "" {
+			v.callable(path+".pagerDuty.url", p.URL)
+		}
 	}
 	if n.Email != nil {
 		v.email(path+".email", n.Email)

@@ -11,7 +11,6 @@ import (
 	"github.com/haldane-dev/haldane/internal/kube"
 	"github.com/haldane-dev/haldane/internal/metric"
 	"github.com/haldane-dev/haldane/internal/metric/prometheus/kubernetes"
-	"github.com/haldane-dev/haldane/internal/outbound"
 	"github.com/haldane-dev/haldane/internal/router"
 	"github.com/haldane-dev/haldane/internal/router/appmesh"
 	fleetrouter "github.com/haldane-dev/haldane/internal/router/fleet"
@@ -88,7 +87,7 @@ func adapters(o cli.ControllerOptions, allowURL func(string) error) kube.Adapter
 			return nil, errors.New("names a router that this version does not know")
 		},
 		Source:  func(r cluster.Rollout) (metric.Source, error) { return kubernetes.New(r) },
-		Outside: clusterOutside(outbound.New(outbound.Options{Allow: allowURL})),
+		Outside: clusterOutside(allowURL),
 	}
 	for _, x := range routers {
 		out.Watch = append(out.Watch, x.kinds...)

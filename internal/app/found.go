@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/haldane-dev/haldane/internal/engine"
-	"github.com/haldane-dev/haldane/internal/hook"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	"github.com/haldane-dev/haldane/internal/store"
 )
@@ -44,9 +43,13 @@ func (l *local) found(ctx context.Context) (o engine.Outcome, over bool, err err
 // owes reports whether somebody in the file is still to be told of what has
 // happened.
 func (l *local) owes(s rollout.State) bool {
-	names := hook.Config{Hooks: hooks(l.options.Rollout, nil)}.Channels()
-	for _, c := range names {
-		at, known := s.Told[c.Name]
+	m := l.options.Rollout
+	o, err := outside(m, caller{log: l.options.Logger})
+	if err != nil || o.told == nil {
+		return false
+	}
+	for _, name := range o.told.Names() {
+		at, known := s.Told[name]
 		for _, e := range s.Events {
 			if known && e.Number > at {
 				return true

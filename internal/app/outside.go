@@ -16,6 +16,7 @@ import (
 	"github.com/haldane-dev/haldane/internal/engine"
 	"github.com/haldane-dev/haldane/internal/hook"
 	"github.com/haldane-dev/haldane/internal/kube"
+	"github.com/haldane-dev/haldane/internal/notify"
 	"github.com/haldane-dev/haldane/internal/outbound"
 	"github.com/haldane-dev/haldane/internal/outbox"
 	"github.com/haldane-dev/haldane/internal/rollout"
@@ -105,17 +106,31 @@ type outsiders struct {
 	told *outbox.Box // nil: nobody
 }
 
+// caller is how a rollout calls others.
+type caller struct {
+	secrets secrets
+	client  *outbound.Client
+	allow   func(address string) error // of mail servers; nil allows all
+	link    string                     // to the dashboard
+	log     *slog.Logger
+}
+
 // outside makes them of a valid file.
-func outside(m *v1alpha1.ModelRollout, of secrets, c *outbound.Client, log *slog.Logger) outsiders {
-	cfg := hook.Config{Hooks: hooks(m, of), Name: m.Name, Namespace: m.Namespace, Client: c, Logger: log}
+func outside(m *v1alpha1.ModelRollout, by caller) (outsiders, error) {
+	cfg := hook.Config{Hooks: hooks(m, by.secrets), Name: m.Name, Namespace: m.Namespace, Client: by.client, Logger: by.log}
+	people := notify.Config{Name: m.Name, Namespace: m.Namespace, Link: by.link, Client: by.client, Allow: by.allow}
+	notes, err := people.Channels(notifications(m, by.secrets))
+	if err != nil {
+		return outsiders{}, err
+	}
 	out := outsiders{say: []engine.Outside{strays(cfg.Hooks)}}
 	if len(cfg.Hooks) > 0 {
 		out.say = append(out.say, hook.New(cfg))
 	}
-	if channels := cfg.Channels(); len(channels) > 0 {
-		out.told = outbox.New(channels, log)
+	if channels := slices.Concat(cfg.Channels(), notes); len(channels) > 0 {
+		out.told = outbox.New(channels, by.log)
 	}
-	return out
+	return out, nil
 }
 
 // listeners is nil, and not an interface around nil, if there are none.
@@ -134,11 +149,15 @@ func (o outsiders) warnings() []string {
 }
 
 // clusterOutside makes those of rollouts on a cluster, which share a client.
-func clusterOutside(c *outbound.Client) func(cluster.Rollout) (kube.Outside, error) {
+func clusterOutside(allow func(string) error) func(cluster.Rollout) (kube.Outside, error) {
+	c := outbound.New(outbound.Options{Allow: allow})
 	return func(r cluster.Rollout) (kube.Outside, error) {
 		m := &v1alpha1.ModelRollout{Spec: *r.Spec}
 		m.Namespace, m.Name = r.Namespace, r.Name
-		o := outside(m, clusterSecrets(r), c, r.Logger)
+		o, err := outside(m, caller{secrets: clusterSecrets(r), client: c, allow: allow, log: r.Logger})
+		if err != nil {
+			return kube.Outside{}, err
+		}
 		return kube.Outside{Say: o.say, Told: o.listeners(), Warnings: o.warnings}, nil
 	}
 }

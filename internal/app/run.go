@@ -158,7 +158,10 @@ func (l *local) build(recorder *telemetry.Recorder) error {
 		}
 	}
 	source := embedded.New(recorder, ledger)
-	l.outside = outside(m, localSecrets(o.Dir), outbound.New(outbound.Options{}), o.Logger)
+	l.outside, err = outside(m, caller{secrets: localSecrets(o.Dir), client: outbound.New(outbound.Options{}), link: l.links["dashboard"], log: o.Logger})
+	if err != nil {
+		return cli.Usage(err)
+	}
 	edits := watchEdits(o.File)
 	l.engine, err = engine.New(engine.Config{
 		Spec:     engine.Spec{Plan: l.plan, Metrics: query(m, l.plan).Metrics},

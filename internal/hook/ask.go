@@ -47,7 +47,7 @@ func (c *Config) post(ctx context.Context, h Hook, body []byte) (outbound.Answer
 		r.Secret = secret
 	}
 	pause := backoff.NewExponentialBackOff()
-	pause.MaxInterval = 30 * time.Second
+	pause.Multiplier, pause.MaxInterval = 2, 30*time.Second
 	return backoff.Retry(ctx, func() (outbound.Answer, error) {
 		ctx, cancel := context.WithTimeoutCause(ctx, h.Timeout, fmt.Errorf("no answer within %s", h.Timeout))
 		defer cancel()

@@ -98,7 +98,7 @@ func New(channels []Channel, log *slog.Logger) *Box {
 	b := &Box{log: log, ctx: ctx, stop: stop, wake: func() {}}
 	for _, c := range channels {
 		p := backoff.NewExponentialBackOff()
-		p.InitialInterval, p.MaxInterval = time.Second, longestPause
+		p.InitialInterval, p.Multiplier, p.MaxInterval = time.Second, 2, longestPause
 		b.all = append(b.all, &line{Channel: c, pause: p, said: map[string]time.Time{}})
 	}
 	return b
