@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -46,22 +47,21 @@ func (w Mail) send(ctx context.Context, c *Config, n note) error {
 	if err != nil {
 		return outbox.Refused(err)
 	}
-	options := []mail.Option{mail.WithPort(w.Port), mail.WithTimeout(attemptWithin), mail.WithHELO("haldane.invalid"), mail.WithoutNoop()}
-	switch w.Encryption {
-	case TLS:
-		options = append(options, mail.WithSSL())
-	case None:
-		options = append(options, mail.WithTLSPolicy(mail.NoTLS))
-	default:
-		options = append(options, mail.WithTLSPolicy(mail.TLSMandatory))
+	options, err := w.options(ctx)
+	if err != nil {
+		return err
 	}
-	if w.Password != nil {
-		password, err := read(ctx, "password", w.Password)
-		if err != nil {
-			return err
+	var line net.Conn
+	defer func() {
+		if line != nil {
+			_ = line.Close() // the client leaves it open when the greeting fails
 		}
-		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(w.Username), mail.WithPassword(string(password)))
-	}
+	}()
+	options = append(options, mail.WithDialContextFunc(func(ctx context.Context, network, address string) (net.Conn, error) {
+		var err error
+		line, err = w.dial(ctx, network, address)
+		return line, err
+	}))
 	client, err := mail.NewClient(w.Host, options...)
 	if err != nil {
 		return fmt.Errorf("set up mail to %s: %w", at, err)
@@ -76,6 +76,37 @@ func (w Mail) send(ctx context.Context, c *Config, n note) error {
 		return fmt.Errorf("mail by %s: %w", at, err)
 	}
 	return nil
+}
+
+// options are how the server is talked to.
+func (w Mail) options(ctx context.Context) ([]mail.Option, error) {
+	options := []mail.Option{mail.WithPort(w.Port), mail.WithTimeout(attemptWithin), mail.WithHELO("haldane.invalid"), mail.WithoutNoop()}
+	switch w.Encryption {
+	case TLS:
+		options = append(options, mail.WithSSL())
+	case None:
+		options = append(options, mail.WithTLSPolicy(mail.NoTLS))
+	default:
+		options = append(options, mail.WithTLSPolicy(mail.TLSMandatory))
+	}
+	if w.Password != nil {
+		password, err := read(ctx, "password", w.Password)
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(w.Username), mail.WithPassword(string(password)))
+	}
+	return options, nil
+}
+
+// dial opens the connection that a mail goes through.
+func (w Mail) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if w.Encryption == TLS {
+		d := tls.Dialer{Config: &tls.Config{ServerName: w.Host, MinVersion: tls.VersionTLS12}}
+		return d.DialContext(ctx, network, address)
+	}
+	var d net.Dialer
+	return d.DialContext(ctx, network, address)
 }
 
 // message is the mail. Its ID is that of the event, so that one sent twice can
