@@ -58,7 +58,7 @@ func TestGateway(t *testing.T) {
 		}
 		t.Run(x.name, func(t *testing.T) {
 			t.Parallel()
-			x.run(begun(t, w, gatewayFleet, x.steps))
+			x.run(begun(t, w, gatewayFleet, x))
 		})
 	}
 }
