@@ -66,7 +66,8 @@ func (k known) apply(opt *prometheus.Options, o cli.RecordedOptions) {
 	if k.Arm != "" {
 		own := ""
 		if k.Match != "" {
-			own = fmt.Sprintf(",%s=%q", k.Match, string(o.Plan.Name))
+			opt.Match = fmt.Sprintf("%s=%q", k.Match, string(o.Plan.Name))
+			own = "," + opt.Match
 		}
 		if opt.Stable == "" {
 			opt.Stable = fmt.Sprintf("%s=%q", k.Arm, "stable") + own

@@ -40,6 +40,7 @@ func TestRecordedKnowsExporters(t *testing.T) {
 			`haldane_gateway_requests_total{assignment="random",result="failed",arm="canary",rollout="churn"}`,
 			`{__name__=~"haldane_gateway_request_duration_seconds|haldane_gateway_request_duration_seconds_bucket",arm="canary",rollout="churn"}`,
 			`haldane_gateway_assigned_total{arm="stable",rollout="churn"}`,
+			`haldane_gateway_half_requests_total{rollout="churn"}`,
 		}},
 		"istio": {cli.RecordedOptions{Exporter: "istio", Stable: `destination_version="v1"`, Canary: `destination_version="v2"`, Weight: .05}, []string{
 			`istio_requests_total{reporter="source",response_code=~"5..",destination_version="v2"}`,

@@ -1,6 +1,9 @@
 package exporter
 
 import (
+	"slices"
+	"strconv"
+
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -25,6 +28,16 @@ func (e emitter) labels(values []string) []string {
 
 func (e emitter) count(name string, n int64, labels ...string) {
 	e.float(name, float64(n), labels...)
+}
+
+// results sends requests by number of their group, the answered ones apart from
+// those that failed.
+func (e emitter) results(name string, all, failed []int64, labels ...string) {
+	for i, n := range all {
+		of := append(slices.Clone(labels), strconv.Itoa(i))
+		e.count(name, n-failed[i], append(of, "answered")...)
+		e.count(name, failed[i], append(of, "failed")...)
+	}
 }
 
 func (e emitter) float(name string, x float64, labels ...string) {

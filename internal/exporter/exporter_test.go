@@ -117,6 +117,27 @@ func TestHistograms(t *testing.T) {
 	}
 }
 
+// TestUsersWhoStay: groups of users are shown once there is one, all of them.
+func TestUsersWhoStay(t *testing.T) {
+	r := telemetry.New(telemetry.Options{Sticky: true})
+	c := exporter.Gateway(serving, r.Snapshot, telemetry.Bounds{})
+	if n := testutil.CollectAndCount(c, "haldane_gateway_group_requests_total"); n != 0 {
+		t.Errorf("%d series of groups before there is any user", n)
+	}
+	r.Observe(&telemetry.Exchange{Arm: traffic.Canary, Keyed: true, Bucket: 750, Failed: true})
+	r.Observe(&telemetry.Exchange{Arm: traffic.Stable, Half: 1})
+	if n := testutil.CollectAndCount(c, "haldane_gateway_group_requests_total"); n != 2*telemetry.Groups {
+		t.Errorf("%d series of groups of one arm, want %d", n, 2*telemetry.Groups)
+	}
+	families := gather(t, c)
+	if got := families["haldane_gateway_group_requests_total"]["7"].GetCounter().GetValue(); got != 1 {
+		t.Errorf("group 7 failed %g times, want once", got)
+	}
+	if got := families["haldane_gateway_half_requests_total"]["answered"].GetCounter().GetValue(); got != 1 {
+		t.Errorf("the second half has %g answers, want 1", got)
+	}
+}
+
 // TestSquares: means are judged by the sum of squares too.
 func TestSquares(t *testing.T) {
 	r := recorder(telemetry.Options{})

@@ -1,6 +1,7 @@
 package exporter
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -46,6 +47,8 @@ var gatewayMetrics = []struct {
 	labels     []string
 }{
 	{"requests_total", "Requests answered or failed, by how they got to the arm and how they ended.", []string{"arm", "version", "assignment", "result"}},
+	{"group_requests_total", "Requests at random of users who stay on their arm, by group of users; all groups once there is any.", []string{"arm", "version", "group", "result"}},
+	{"half_requests_total", "Requests at random of stable in two halves that chance makes, between which there should be no difference.", []string{"half", "result"}},
 	{"cancelled_total", "Requests at random that the client gave up first.", []string{"arm", "version"}},
 	{"warmup_requests_total", "Requests that warm a model up.", []string{"arm", "version"}},
 	{"request_duration_seconds", "Time to the last byte of requests at random that did not fail.", []string{"arm", "version"}},
@@ -87,6 +90,8 @@ func (g *gateway) Collect(ch chan<- prometheus.Metric) {
 		e.count("assigned_total", a.Stable, traffic.Stable.String(), w)
 		e.count("assigned_total", a.Canary, traffic.Canary.String(), w)
 	}
+	stable := &snap.Arms[traffic.Stable]
+	e.results("half_requests_total", stable.HalfRequests[:], stable.HalfErrors[:])
 	p := snap.Pairs
 	e.count("pairs_total", p.Seen)
 	e.count("pairs_comparable_total", p.Comparable)
@@ -107,6 +112,9 @@ func (g *gateway) arm(e emitter, snap *telemetry.Snapshot, arm traffic.Arm, vers
 	requests("random", a.Requests, a.Errors)
 	requests("forced", a.Forced, a.ForcedErrors)
 	requests("stale", a.Stale, a.StaleErrors)
+	if slices.ContainsFunc(a.GroupRequests, func(n int64) bool { return n != 0 }) {
+		e.results("group_requests_total", a.GroupRequests, a.GroupErrors, of...)
+	}
 	e.count("cancelled_total", a.Cancelled, of...)
 	e.count("warmup_requests_total", a.Warmup, of...)
 	e.count("unread_total", a.Unread, of...)

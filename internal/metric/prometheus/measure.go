@@ -35,6 +35,14 @@ func (l *layout) add(x *analysis.Measure, part string, of sides) error {
 	case partClasses:
 		l.classes(x, counts, of)
 		return nil
+	case partGroups:
+		for arm, c := range counts {
+			c.Groups = groups(of[arm], "group", telemetry.Groups)
+		}
+		return nil
+	case partHalves:
+		x.Halves = groups(of[traffic.Stable], "half", 2)
+		return nil
 	}
 	for arm, c := range counts {
 		by := sum(of[arm])
@@ -63,6 +71,38 @@ func (l *layout) add(x *analysis.Measure, part string, of sides) error {
 		x.StableOnlyBad = by
 	}
 	return nil
+}
+
+// groups counts trials and hits by the number in a label; nil if there are none.
+func groups(gains []gain, label model.LabelName, n int) []analysis.Group {
+	var out []analysis.Group
+	for _, g := range gains {
+		i, err := strconv.Atoi(string(g.labels[label]))
+		if err != nil || i < 0 || i >= n {
+			continue
+		}
+		if out == nil {
+			out = make([]analysis.Group, n)
+		}
+		out[i].N += round(g.by)
+		if g.labels["result"] == "failed" {
+			out[i].K += round(g.by)
+		}
+	}
+	return out
+}
+
+// within is groups, nil if they hold more than all trials: a series that began
+// then may count a scrape that those of all trials do not.
+func within(groups []analysis.Group, c analysis.Counts) []analysis.Group {
+	sum := analysis.Group{}
+	for _, g := range groups {
+		sum.N, sum.K = sum.N+g.N, sum.K+g.K
+	}
+	if sum.N > c.N || sum.K > c.K {
+		return nil
+	}
+	return groups
 }
 
 func sum(gains []gain) float64 {
@@ -230,6 +270,8 @@ func complete(m analysis.Metric, s Series, x analysis.Measure) (analysis.Measure
 	}
 	x.Stable.K, x.Canary.K = min(x.Stable.K, x.Stable.N), min(x.Canary.K, x.Canary.N)
 	x.Disagree = min(x.Disagree, x.Pairs)
+	x.Stable.Groups, x.Canary.Groups = within(x.Stable.Groups, x.Stable), within(x.Canary.Groups, x.Canary)
+	x.Halves = within(x.Halves, x.Stable)
 	return x, true
 }
 

@@ -7,8 +7,12 @@ import "github.com/haldane-dev/haldane/internal/analysis"
 var haldane = Preset{
 	Name: "haldane", Arm: "arm", Match: "rollout", Weight: "haldane_gateway_assigned_total",
 	Kinds: map[Counted]Series{
-		failures: rate(`haldane_gateway_requests_total{assignment="random"}`,
-			`haldane_gateway_requests_total{assignment="random",result="failed"}`),
+		failures: {
+			partTotal:  `haldane_gateway_requests_total{assignment="random"}`,
+			partBad:    `haldane_gateway_requests_total{assignment="random",result="failed"}`,
+			partGroups: `haldane_gateway_group_requests_total`,
+			partHalves: `haldane_gateway_half_requests_total`,
+		},
 		latencies:                       histogramOf("haldane_gateway_request_duration_seconds"),
 		{analysis.Drift, "class"}:       {partClasses: `haldane_gateway_predictions_total{class!=""}`},
 		{analysis.Drift, "confidence"}:  histogramOf("haldane_gateway_confidence"),

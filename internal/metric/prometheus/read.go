@@ -34,6 +34,7 @@ type Options struct {
 	Token     func(context.Context) (string, error) // of every question; nil for none
 	Stable    string                                // label matchers of each arm's series: `version="v1"`
 	Canary    string
+	Match     string            // and of series that are of no arm, such as pairs
 	Series    map[string]Series // by name of the metric
 	Assigned  string            // counter of random decisions with the label weight; "" if there is none
 	Weight    float64           // the canary's share of traffic, where Assigned is ""
@@ -157,8 +158,8 @@ func sources(metrics []analysis.Metric, o Options) []*source {
 			}
 			selector = eitherForm(selector)
 		}
-		if m.Kind == analysis.Pairs {
-			s.arms = []*asked{{selector: selector}}
+		if m.Kind == analysis.Pairs || part == partHalves {
+			s.arms = []*asked{{selector: with(selector, o.Match)}}
 		} else {
 			s.arms = []*asked{
 				{arm: traffic.Stable, selector: with(selector, o.Stable)}, {arm: traffic.Canary, selector: with(selector, o.Canary)},

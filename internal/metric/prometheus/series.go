@@ -17,6 +17,8 @@ const (
 	partTotal      = "total"      // trials, or values
 	partBad        = "bad"        // hits
 	partBadToo     = "badToo"     // more hits, that one selector cannot name as well
+	partGroups     = "groups"     // trials by the labels group of users and result
+	partHalves     = "halves"     // stable's trials by the labels half and result
 	partBuckets    = "buckets"    // of a histogram
 	partClasses    = "classes"    // a counter with the label class
 	partSum        = "sum"        // of values
@@ -43,7 +45,7 @@ func needs(k analysis.Kind) []need {
 	case analysis.Pairs:
 		return []need{{must: []string{partPairs, partDisagree}, may: []string{partCanaryOnly, partStableOnly}}}
 	}
-	return []need{{must: []string{partTotal, partBad}, may: []string{partBadToo}}} // ErrorRate, Outcome
+	return []need{{must: []string{partTotal, partBad}, may: []string{partBadToo, partGroups, partHalves}}} // ErrorRate, Outcome
 }
 
 // parts lists the parts of a metric of a kind that these series have, in the order

@@ -24,6 +24,10 @@ type part struct {
 	gains    sides
 }
 
+// armless reports whether no label tells arms apart: pairs are of both, halves of
+// stable.
+func (p *part) armless() bool { return p.metric.Kind == analysis.Pairs || p.name == partHalves }
+
 // parts lists what is to be asked. A metric whose series are not known is left
 // out: it has come into the file since.
 func (s *Source) parts(q metric.Query, c cursor, who Attribution) []*part {
@@ -32,10 +36,6 @@ func (s *Source) parts(q metric.Query, c cursor, who Attribution) []*part {
 		series := s.cfg.Series[m.Name]
 		about := s.cfg.Metrics[m.Name]
 		about.Name, about.Kind = m.Name, m.Kind
-		match := who.Match
-		if m.Kind == analysis.Pairs {
-			match = "" // of both arms at once
-		}
 		for _, name := range series.parts(m.Kind) {
 			selector := series[name]
 			l := &layout{selector: selector, unit: 1, edges: c.Edges[m.Name], bins: slices.Clone(c.Bins[m.Name])}
@@ -45,7 +45,11 @@ func (s *Source) parts(q metric.Query, c cursor, who Attribution) []*part {
 					l.unit = unit(series[name])
 				}
 			}
-			out = append(out, &part{metric: about, name: name, plain: series[name], selector: with(selector, s.cfg.Match, match), layout: l})
+			p := &part{metric: about, name: name, plain: series[name], layout: l}
+			if p.selector = with(selector, s.cfg.Match); !p.armless() {
+				p.selector = with(p.selector, who.Match)
+			}
+			out = append(out, p)
 		}
 	}
 	if s.cfg.Assigned != "" {
@@ -70,7 +74,7 @@ func (s *Source) stretch(ctx context.Context, parts []*part, over span, c cursor
 			return err
 		}
 		p.counters = counters{}
-		some, err := s.before(ctx, p, answers[i], over.from)
+		some, err := s.before(ctx, p, answers[i], over.from, c)
 		if err != nil {
 			return err
 		}
@@ -83,7 +87,7 @@ func (s *Source) stretch(ctx context.Context, parts []*part, over span, c cursor
 			return fmt.Errorf("%s %w", p.selector, err)
 		}
 		gains = slices.DeleteFunc(gains, func(g gain) bool { return !s.belongs(g, c) })
-		if p.metric.Kind == analysis.Pairs {
+		if p.armless() {
 			p.gains[traffic.Stable] = append(p.gains[traffic.Stable], gains...)
 			continue
 		}
@@ -107,7 +111,7 @@ func (s *Source) belongs(g gain, c cursor) bool {
 // before looks for the values of those series of an answer that have none before
 // a time: each has begun since, or was away for some scrapes. It returns whether the
 // server knew of any series then.
-func (s *Source) before(ctx context.Context, p *part, answer model.Matrix, from time.Time) (bool, error) {
+func (s *Source) before(ctx context.Context, p *part, answer model.Matrix, from time.Time, c cursor) (bool, error) {
 	at := model.TimeFromUnixNano(from.UnixNano())
 	unknown := map[model.Fingerprint]bool{}
 	for _, x := range answer {
@@ -122,22 +126,38 @@ func (s *Source) before(ctx context.Context, p *part, answer model.Matrix, from 
 	if err != nil {
 		return false, err
 	}
-	earlier := model.TimeFromUnixNano(from.Add(-scrapesBack * s.cfg.ScrapeInterval).UnixNano())
+	away := slices.DeleteFunc(slices.Clone(values), func(v *model.Sample) bool { return !unknown[v.Metric.Fingerprint()] })
+	if len(away) == 0 {
+		return len(values) > 0, nil
+	}
+	// The server tells a value and not how old it is. What matters is on which side
+	// of the floor.
+	since := map[model.Fingerprint]bool{}
+	if over := from.Sub(time.UnixMilli(c.Floor)); over > 0 {
+		later, err := s.server.last(ctx, p.selector, from, min(over, longest)+time.Millisecond) // the floor itself, too
+		if err != nil {
+			return false, err
+		}
+		for _, v := range later {
+			since[v.Metric.Fingerprint()] = true
+		}
+	}
 	var known model.Matrix
-	for _, v := range values {
-		if !unknown[v.Metric.Fingerprint()] {
-			continue
+	for _, v := range away {
+		when := model.Time(c.Floor)
+		if !since[v.Metric.Fingerprint()] {
+			when--
 		}
 		x := &model.SampleStream{Metric: v.Metric}
 		if v.Histogram != nil {
-			x.Histograms = []model.SampleHistogramPair{{Timestamp: earlier, Histogram: v.Histogram}}
+			x.Histograms = []model.SampleHistogramPair{{Timestamp: when, Histogram: v.Histogram}}
 		} else {
-			x.Values = []model.SamplePair{{Timestamp: earlier, Value: v.Value}}
+			x.Values = []model.SamplePair{{Timestamp: when, Value: v.Value}}
 		}
 		known = append(known, x)
 	}
 	_, err = p.counters.take(known, at)
-	return len(values) > 0, err
+	return true, err
 }
 
 // begins returns the time of the first sample.

@@ -147,7 +147,7 @@ func TestHaldanesOwn(t *testing.T) {
 		errorRate, latency, meanOf("confidence"), meanOf("value"), meanOf("timeToFirstToken"), meanOf("timePerToken"),
 		{Name: "classes", Drift: &v1alpha1.Drift{Of: "class"}}, {Name: "agreement", Pairs: &v1alpha1.Pairs{}},
 	}
-	r := telemetry.New(telemetry.Options{})
+	r := telemetry.New(telemetry.Options{Sticky: true})
 	handler, err := exporter.Handler(exporter.Gateway(func() exporter.Serving {
 		return exporter.Serving{Rollout: "shop/churn", Versions: [traffic.NumArms]string{"v1", "v2"}}
 	}, r.Snapshot, telemetry.Bounds{}))
@@ -172,7 +172,11 @@ func TestHaldanesOwn(t *testing.T) {
 	}
 	none := analysis.Counts{}
 	want := map[string]analysis.Measure{
-		"errors":           shares(analysis.Counts{N: 1}, analysis.Counts{N: 2, K: 1}),
+		"errors": {
+			Stable: analysis.Counts{N: 2, K: 1, Groups: group(42, 1, 1)},
+			Canary: analysis.Counts{N: 2, K: 1, Groups: group(7, 1, 1)},
+			Halves: []analysis.Group{{}, {N: 1}},
+		},
 		"latency":          shares(analysis.Counts{N: 1}, analysis.Counts{N: 1}),
 		"confidence":       shares(analysis.Counts{N: 1, Sum: .75, SumSq: .5625}, none),
 		"value":            shares(none, analysis.Counts{N: 1, Sum: 3, SumSq: 9}),
@@ -189,6 +193,13 @@ func TestHaldanesOwn(t *testing.T) {
 	}
 }
 
+// group is one group of users of all of them.
+func group(i int, n, k int64) []analysis.Group {
+	out := make([]analysis.Group, telemetry.Groups)
+	out[i] = analysis.Group{N: n, K: k}
+	return out
+}
+
 func total(c analysis.Counts) int64 {
 	sum := int64(0)
 	for _, n := range c.Counts {
@@ -197,15 +208,16 @@ func total(c analysis.Counts) int64 {
 	return sum
 }
 
-// happen lets one request of stable and some of the canary happen.
+// happen lets some requests of each arm happen, two of them of users who stay.
 func happen(r *telemetry.Recorder) {
 	yes := []inference.Prediction{{Class: "yes", HasClass: true, Confidence: 0.75, HasConfidence: true}}
 	for _, x := range []telemetry.Exchange{
-		{Arm: traffic.Stable, Latency: 2 * time.Millisecond, Readable: true, Read: true, Predictions: yes},
+		{Arm: traffic.Stable, Latency: 2 * time.Millisecond, Readable: true, Read: true, Predictions: yes, Half: 1},
+		{Arm: traffic.Stable, Failed: true, Status: 500, Keyed: true, Bucket: 4250},
 		{Arm: traffic.Canary, Latency: 4 * time.Millisecond, Readable: true, Read: true,
 			Predictions: []inference.Prediction{{Value: 3, HasValue: true}},
 			Stream:      &inference.StreamResult{HasTTFT: true, TTFT: 500 * time.Millisecond, TimePerOutputToken: 250 * time.Millisecond}},
-		{Arm: traffic.Canary, Failed: true, Status: 503},
+		{Arm: traffic.Canary, Failed: true, Status: 503, Keyed: true, Bucket: 750},
 		{Arm: traffic.Canary, Forced: true, Latency: time.Millisecond},
 	} {
 		r.Observe(&x)
