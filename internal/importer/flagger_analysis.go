@@ -115,27 +115,10 @@ func (d *draft) flaggerRest(a field) {
 	}
 	d.note(a.get("sessionAffinity"), "users stay on their arm with routing.stickyBy, which needs Haldane's own gateway: left out")
 	for _, w := range a.get("webhooks").list() {
-		kind := w.get("type").text()
-		if kind == "" {
-			kind = "rollout"
-		}
-		instead := "no hook is called: left out"
-		switch kind {
-		case "confirm-rollout":
-			d.ladder.first()
-			instead = "instead of a question to a server, a first step {pause: {}} that a person or a pipeline ends with haldane promote"
-		case "confirm-promotion":
-			d.ladder.beforeAll()
-			instead = "instead of a question to a server, a step {pause: {}} before all traffic moves, that a person or a pipeline ends with haldane promote"
-		case "confirm-traffic-increase":
-			instead = "no hook is called: put a step {pause: {}} after each weight that a person is to approve"
-		case "rollout":
-			instead = "load has to come from elsewhere: a rollout without traffic waits, and never passes for lack of it"
-		}
-		d.note(w, "%s (%s): %s", w.get("name").text(), kind, instead)
+		d.flaggerHook(w)
 	}
 	for _, x := range a.get("alerts").list() {
-		d.note(x, "messages: alert on Haldane's metrics (deploy/prometheus/alerts.yaml)")
+		d.flaggerAlert(x)
 	}
 }
 

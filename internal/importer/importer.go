@@ -99,7 +99,8 @@ type draft struct {
 	address         string // of Prometheus
 	preset          string
 	metrics         []any
-	names           map[string]bool // of metrics
+	names           map[string]bool // taken: "metric errors"
+	hooks, messages []any
 }
 
 // note says what was done instead of f, and takes it as read. It is silent
@@ -223,6 +224,8 @@ func (d *draft) tree() tree {
 	spec.set("strategy", tree{{"canary", canary}})
 	spec.set("routing", routing)
 	spec.set("analysis", analysis)
+	spec.set("hooks", d.hooks)
+	spec.set("notifications", d.messages)
 	if d.paused {
 		spec.set("paused", true)
 	}

@@ -50,10 +50,7 @@ func (l *ladder) pause(d time.Duration) (reason string) {
 	return ""
 }
 
-// first and last put a pause of a person's before everything, and before all
-// traffic moves.
-func (l *ladder) first() { l.steps = append([]any{flow{{"pause", flow{}}}}, l.steps...) }
-
+// beforeAll puts a pause of a person's before all traffic moves.
 func (l *ladder) beforeAll() {
 	at := len(l.steps)
 	if l.full {
@@ -120,15 +117,21 @@ func (f field) duration() (time.Duration, bool) {
 
 // metric adds one under a name of its own, and returns the name.
 func (d *draft) metric(name string, kind string, value any) string {
+	name = d.own("metric", name)
+	d.metrics = append(d.metrics, flow{{"name", name}, {kind, value}})
+	return name
+}
+
+// own makes a name of name that nothing else of that kind has.
+func (d *draft) own(kind, name string) string {
 	if d.names == nil {
 		d.names = map[string]bool{}
 	}
 	name = label(name)
-	for n, base := 2, name; d.names[name]; n++ {
+	for n, base := 2, name; d.names[kind+" "+name]; n++ {
 		name = fmt.Sprintf("%s-%d", base, n)
 	}
-	d.names[name] = true
-	d.metrics = append(d.metrics, flow{{"name", name}, {kind, value}})
+	d.names[kind+" "+name] = true
 	return name
 }
 
