@@ -27,7 +27,7 @@ func install(t *testing.T, c *clustertest.Cluster) *controller {
 	t.Helper()
 	x := &controller{c: c, program: filepath.Join(programs, "haldane")}
 	c.AddImage("haldane:*", clustertest.Image{Program: x.program})
-	c.Kubectl("apply", "--server-side", "-k", "../../deploy/cluster-wide")
+	c.Kubectl("apply", "--server-side", "-k", "testdata/install")
 	c.Kubectl("-n", "haldane-system", "rollout", "status", "deployment/haldane-controller", "--timeout="+patience.String())
 	x.user = strings.TrimSpace(c.Kubectl("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}"))
 	return x

@@ -46,15 +46,16 @@ const (
 var shares = []string{"5%", "25%", "50%", "100%"}
 
 // routers is the table that the scenarios run through.
-var routers = []driver{gatewayAPI, nginx, replicas}
+var routers = []driver{gatewayAPI, nginx, replicas, istioMesh, appMesh}
 
 // TestRouters runs every scenario for every router, in one cluster.
 func TestRouters(t *testing.T) {
-	w := newWorld(t, clustertest.Options{Traefik: true, Prometheus: true})
-	for i, d := range routers {
+	w := newWorld(t, clustertest.Options{Traefik: true, Istio: true, Prometheus: true})
+	for _, d := range routers {
 		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
 			for _, x := range scenarios {
-				if x.once && i > 0 || x.model && d.preset != "model" {
+				if x.only != "" && x.only != d.name {
 					continue
 				}
 				t.Run(x.name, func(t *testing.T) {
@@ -76,6 +77,14 @@ func (s *space) field(object, path string) string {
 func (s *space) is(object, path, want string) error {
 	if got := s.field(object, path); got != want {
 		return fmt.Errorf("%s %s is %s, want %s", object, path, got, want)
+	}
+	return nil
+}
+
+// none says what is wrong if there is any object of a kind.
+func (s *space) none(kind string) error {
+	if got := strings.TrimSpace(s.kubectl("get", kind, "-o", "name")); got != "" {
+		return fmt.Errorf("there are %s", got)
 	}
 	return nil
 }

@@ -46,10 +46,11 @@ func newWorld(t *testing.T, o clustertest.Options) *world {
 	}
 	// An image whose program ends at once.
 	c.AddImage("churn:broken", clustertest.Image{Program: filepath.Join(programs, "model"), Args: []string{"serve", "none"}})
-	c.AddImage("caller:*", clustertest.Image{Program: filepath.Join(programs, "model"), Args: []string{"call"}})
+	c.AddImage("caller:*", clustertest.Image{Program: filepath.Join(programs, "model")})
 	if o.Traefik {
 		c.Apply(gateway)
 	}
+	c.Apply(appMeshDefinition)
 	w := &world{Cluster: c, t: t, api: api, controller: install(t, c)}
 	return w
 }
