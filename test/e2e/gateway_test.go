@@ -53,7 +53,7 @@ var gatewayFleet = driver{
 func TestGateway(t *testing.T) {
 	w := newWorld(t, clustertest.Options{Prometheus: true})
 	for _, x := range scenarios {
-		if x.once {
+		if x.only != "" && x.only != gatewayFleet.name {
 			continue
 		}
 		t.Run(x.name, func(t *testing.T) {
