@@ -135,6 +135,7 @@ func newManager(config *rest.Config, namespace string, o cli.ControllerOptions) 
 		}},
 		Metrics:                 metricsserver.Options{BindAddress: orOff(o.Metrics)},
 		HealthProbeBindAddress:  orOff(o.Health),
+		PprofBindAddress:        orOff(o.Profiles),
 		LeaderElection:          o.Elect,
 		LeaderElectionID:        leaseName,
 		LeaderElectionNamespace: namespace,

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"log/slog"
+	"net"
 
 	"github.com/spf13/cobra"
 )
@@ -15,6 +16,7 @@ type ControllerOptions struct {
 	Elect         bool     // by a lease in the controller's namespace
 	Metrics       string   // address of the Prometheus metrics; "" is none
 	Health        string   // address of /healthz and /readyz; "" is none
+	Profiles      string   // loopback address of Go's profiles; "" is none
 	Workers       int      // rollouts reconciled at the same time
 	Sources       []string // addresses of metric servers that rollouts may name; none: all
 	URLs          []string // addresses that hooks and messages may go to; none: all
@@ -41,6 +43,8 @@ Several controllers may run: the one that holds the lease works.`,
 				return Usage(errors.New("--all-namespaces and --namespace contradict each other: keep one"))
 			case o.Workers < 1:
 				return Usage(errors.New("--workers must be 1 or more"))
+			case o.Profiles != "" && !loopback(o.Profiles):
+				return Usage(errors.New("--profiles must be an address of this machine alone, like 127.0.0.1:6060: profiles tell what the memory holds"))
 			}
 			o.GatewayImage = orEnv(o.GatewayImage, imageVariable)
 			o.Logger = level.logger(c.ErrOrStderr())
@@ -54,6 +58,7 @@ Several controllers may run: the one that holds the lease works.`,
 	f.BoolVar(&o.Elect, "leader-elect", true, "work only while holding the lease haldane-controller")
 	f.StringVar(&o.Metrics, "metrics", ":8080", "address of the Prometheus metrics, empty for none")
 	f.StringVar(&o.Health, "health", ":8081", "address of /healthz and /readyz, empty for none")
+	f.StringVar(&o.Profiles, "profiles", "", "loopback address of Go's profiles, /debug/pprof; empty for none")
 	f.IntVar(&o.Workers, "workers", 32, "rollouts that are reconciled at the same time")
 	f.StringSliceVar(&o.URLs, "allow-url", nil, "hooks and messages may go to this address only, may be repeated (default: any)")
 	f.StringSliceVar(&o.Sources, "allow-source", nil, "rollouts may ask metric servers at this address only, may be repeated (default: any)")
@@ -62,4 +67,11 @@ Several controllers may run: the one that holds the lease works.`,
 	f.BoolVar(&o.AppMesh, "enable-appmesh", false, "let rollouts route by AWS App Mesh, whose service has ended")
 	level.flag(cmd)
 	return cmd
+}
+
+// loopback reports whether nobody but this machine can reach an address.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return err == nil && ip != nil && ip.IsLoopback()
 }
