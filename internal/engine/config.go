@@ -74,6 +74,10 @@ type Config struct {
 	LaterWithin time.Duration // of such a question; 0 is DefaultLaterWithin
 	// Lazy leaves the source alone while nothing is compared.
 	Lazy bool
+	// CountsSaved is how long counts that have decided nothing may wait to be
+	// saved, for a store that is dear to write to: after a crash they are
+	// collected once more, from the cursor that was saved. 0 saves every block.
+	CountsSaved time.Duration
 
 	// The pure core. Nil takes the real one; tests may put another in.
 	Next    func(rollout.State, rollout.Observation) rollout.Decision

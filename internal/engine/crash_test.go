@@ -144,14 +144,16 @@ func (w *world) live(f *fate) (int, ending) {
 // must come to the same end, with every request in the evidence exactly once.
 func TestCrashAnywhereConverges(t *testing.T) {
 	for _, c := range []struct {
-		name string
-		bad  int64
-	}{{"promotion", 1}, {"rollback", 40}} {
+		name   string
+		bad    int64
+		counts time.Duration
+	}{{"promotion", 1, 0}, {"rollback", 40, 0}, {"promotion, counts saved by the minute", 1, time.Minute}, {"rollback, counts saved by the minute", 40, time.Minute}} {
 		t.Run(c.name, func(t *testing.T) {
 			var total int
 			var want ending
 			in(t, func(t *testing.T, w *world) {
 				w.bad.Store(c.bad)
+				w.counts = c.counts
 				total, want = w.live(&fate{})
 				w.exact()
 			})
@@ -163,6 +165,7 @@ func TestCrashAnywhereConverges(t *testing.T) {
 					t.Run(fmt.Sprintf("at %d after %v", at, after), func(t *testing.T) {
 						in(t, func(t *testing.T, w *world) {
 							w.bad.Store(c.bad)
+							w.counts = c.counts
 							_, got := w.live(&fate{at: at, after: after})
 							if d := cmp.Diff(want, got); d != "" {
 								t.Errorf("another end than without the crash:\n%s", d)

@@ -46,7 +46,9 @@ type Engine struct {
 	// What follows belongs to Run alone.
 	clock     *clock
 	jumpTold  time.Duration // the jump of the clock that the log was last told of
-	state     rollout.State // what the store holds at version, but for unsaved
+	state     rollout.State // what the store holds at version, but for unsaved and what may wait
+	stored    rollout.State // what the store holds at version
+	storedAt  time.Time     // since when it is known to be there; zero before the first Save
 	version   store.Version
 	unsaved   bool // state is applied and could not be saved
 	want      rollout.Desired

@@ -162,7 +162,7 @@ func (e *Engine) wake(g gathered, asked time.Time, moved bool) time.Time {
 	if !asked.IsZero() && asked.Before(at) {
 		at = asked
 	}
-	settled := g.traffic.Carries(e.want.Split) && !e.trouble.has(e.doors.applyRouter.what, e.doors.applyWorkload.what)
+	settled := g.traffic.Carries(e.want.Split) && !e.trouble.has(e.doors.applyRouter.what, e.doors.applyWorkload.what, e.doors.workload.what)
 	if soon := now.Add(retryPause); (e.unsaved || e.wanted && !settled) && soon.Before(at) {
 		at = soon
 	}

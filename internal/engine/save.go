@@ -48,6 +48,10 @@ func (e *Engine) check(s rollout.State, v store.Version) error {
 // adopt makes a saved state the engine's own.
 func (e *Engine) adopt(s rollout.State, v store.Version) {
 	e.state, e.version, e.unsaved = s, v, false
+	e.stored, e.storedAt = s, time.Time{}
+	if e.clock != nil {
+		e.storedAt = e.clock.now()
+	}
 	if s.Evidence != nil {
 		e.number = max(e.number, s.Evidence.LastBlock)
 	}
@@ -61,7 +65,13 @@ func (e *Engine) adopt(s rollout.State, v store.Version) {
 // adopted unsaved, and its Save is tried again until it succeeds, because a
 // full disk must not keep users on a bad model (see apply.go).
 func (e *Engine) save(ctx context.Context, d rollout.Decision) error {
-	if e.version == 0 || !same(d.State, e.state) {
+	switch {
+	case e.version > 0 && same(d.State, e.state):
+	case e.version > 0 && e.mayWait(d.State):
+		// What is written until the next Save is written for the decision that
+		// was saved: after a crash the next one must not seem to be older.
+		d.State.Sequence = e.stored.Sequence
+	default:
 		v, err := e.cfg.Store.Save(ctx, e.id, d.State, e.version)
 		switch {
 		case errors.Is(err, store.ErrConflict):
@@ -83,9 +93,25 @@ func (e *Engine) save(ctx context.Context, d rollout.Decision) error {
 		e.trouble.is("save", "")
 		e.adopt(d.State, v)
 	}
-	e.state = d.State // LastSeen may have moved
+	e.state = d.State // LastSeen may have moved, and counts that may wait
 	e.want, e.wanted, e.waiting = d.Want, true, d.Waiting
 	return nil
+}
+
+// mayWait reports whether a state need not be saved yet: since the last Save
+// there was nothing but counts that have decided nothing, and events that were
+// delivered, which are delivered once more after a crash, and known by their IDs.
+func (e *Engine) mayWait(s rollout.State) bool {
+	if e.storedAt.IsZero() || e.clock.now().Sub(e.storedAt) >= e.cfg.CountsSaved {
+		return false
+	}
+	was := e.stored
+	if s.Verdict.Decision != was.Verdict.Decision || s.Emitted != was.Emitted {
+		return false
+	}
+	s.Evidence, s.Verdict, s.Cursor, s.Events = was.Evidence, was.Verdict, was.Cursor, was.Events
+	s.Sequence = was.Sequence
+	return same(s, was)
 }
 
 // makeRoom says what to do about a disk that is full, and nothing otherwise.

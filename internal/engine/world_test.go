@@ -34,6 +34,7 @@ type world struct {
 	full   atomic.Bool // no Save finds room
 	judge  func(analysis.Config, analysis.State, analysis.Sample) (analysis.State, analysis.Verdict)
 	config func(*Config) // last changes
+	counts time.Duration // Config.CountsSaved
 	bad    atomic.Int64  // of 100 canary requests
 	stop   chan struct{}
 	halts  []context.CancelFunc
@@ -144,7 +145,8 @@ func (w *world) configuration() Config {
 	c := Config{
 		Spec:     Spec{Plan: w.plan, Metrics: []metric.Metric{{Name: "errors", Kind: analysis.ErrorRate}}},
 		Workload: w.models, Router: w.router, Source: w.source, Store: s, Journal: s,
-		Logger: slog.New(slog.DiscardHandler), Step: w.judge, Next: rollout.Next, StageOf: rollout.StageOf,
+		CountsSaved: w.counts,
+		Logger:      slog.New(slog.DiscardHandler), Step: w.judge, Next: rollout.Next, StageOf: rollout.StageOf,
 	}
 	if w.config != nil {
 		w.config(&c)

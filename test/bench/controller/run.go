@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -62,7 +63,6 @@ func run(ctx context.Context, o options) error {
 			return fmt.Errorf("%d rollouts: %w", n, err)
 		}
 		all = append(all, r)
-		fmt.Println(r.detail())
 	}
 	fmt.Println(table(all))
 	return nil
@@ -112,6 +112,7 @@ func measure(ctx context.Context, program string, n int, o options) (result, err
 		if *part.into, err = r.during(ctx, part.name, part.do); err != nil {
 			return out, fmt.Errorf("%s: %w", part.name, err)
 		}
+		fmt.Print(part.into.detail(n, part.name))
 	}
 	out.latencies, err = r.latencies()
 	if u, fail := c.usage(); fail == nil {
@@ -231,20 +232,15 @@ func build(ctx context.Context, dir string) (string, error) {
 	return program, err
 }
 
-// detail says what the API server was asked in each phase, and how often.
-func (r result) detail() string {
+// detail says what n rollouts took in a phase, and what the API server was asked
+// most.
+func (u used) detail(n int, phase string) string {
 	var out strings.Builder
-	for _, p := range []struct {
-		name string
-		used used
-	}{{"begin", r.begin}, {"rest", r.rest}, {"release", r.release}, {"progress", r.progress}, {"end", r.end}} {
-		fmt.Fprintf(&out, "%d rollouts, %s: %.0f s, %.2f s of CPU, %.3f cores, %.0f MB, %.2f calls per rollout, %.2f per rollout and minute\n",
-			r.rollouts, p.name, p.used.wall.Seconds(), p.used.cpu.Seconds(), p.used.cores(), float64(p.used.rss)/1e6,
-			p.used.calls/float64(r.rollouts), p.used.perMinute(r.rollouts))
-		names := slices.SortedFunc(maps.Keys(p.used.served), func(a, b string) int { return int(p.used.served[b] - p.used.served[a]) })
-		for _, name := range names[:min(len(names), 14)] {
-			fmt.Fprintf(&out, "    %8.0f %s\n", p.used.served[name], name)
-		}
+	fmt.Fprintf(&out, "%d rollouts, %s: %.0f s, %.2f s of CPU, %.3f cores, %.0f MB, %.2f calls per rollout, %.2f per rollout and minute\n",
+		n, phase, u.wall.Seconds(), u.cpu.Seconds(), u.cores(), float64(u.rss)/1e6, u.calls/float64(n), u.perMinute(n))
+	names := slices.SortedFunc(maps.Keys(u.served), func(a, b string) int { return cmp.Compare(u.served[b], u.served[a]) })
+	for _, name := range names[:min(len(names), 14)] {
+		fmt.Fprintf(&out, "    %8.0f %s\n", u.served[name], name)
 	}
 	return out.String()
 }
