@@ -42,7 +42,8 @@ func startController(ctx context.Context, program string, c *cluster, o options)
 		l.Close()
 	}
 	p := &controller{done: make(chan struct{}), metrics: free[0], profiles: free[2]}
-	args := []string{program, "controller", "--all-namespaces", "--kubeconfig=" + c.kubeconfig(), "--metrics=" + free[0], "--health=" + free[1]}
+	// The lease is renewed 30 times a minute however many rollouts there are.
+	args := []string{program, "controller", "--leader-elect=false", "--all-namespaces", "--kubeconfig=" + c.kubeconfig(), "--metrics=" + free[0], "--health=" + free[1]}
 	if o.profiles != "" {
 		args = append(args, "--profiles="+free[2])
 	}

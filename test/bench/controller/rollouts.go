@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -94,6 +96,19 @@ func each(ctx context.Context, n int, f func(ctx context.Context, i int) error) 
 	return group.Wait()
 }
 
+// patiently calls f again while the API server has too much to do.
+func patiently(ctx context.Context, f func() error) error {
+	var last error
+	err := eventually(ctx, func() (bool, error) {
+		last = f()
+		return !(apierrors.IsTimeout(last) || apierrors.IsServerTimeout(last) || apierrors.IsTooManyRequests(last) || apierrors.IsInternalError(last)), nil
+	})
+	if err != nil {
+		return errors.Join(err, last)
+	}
+	return last
+}
+
 // create creates what manifests say.
 func (w *world) create(ctx context.Context, manifests string) error {
 	for _, text := range strings.Split(manifests, "\n---\n") {
@@ -101,7 +116,8 @@ func (w *world) create(ctx context.Context, manifests string) error {
 		if err := yaml.Unmarshal([]byte(text), &u.Object); err != nil {
 			return fmt.Errorf("read a manifest: %w", err)
 		}
-		if err := w.api.Create(ctx, &u); err != nil && !apierrors.IsAlreadyExists(err) {
+		err := patiently(ctx, func() error { return w.api.Create(ctx, u.DeepCopy()) })
+		if err != nil && !apierrors.IsAlreadyExists(err) {
 			return fmt.Errorf("create %s %s: %w", u.GetKind(), u.GetName(), err)
 		}
 	}
@@ -137,7 +153,9 @@ func (w *world) release(ctx context.Context, n int) error {
 		d := appsv1.Deployment{}
 		d.Namespace, d.Name = space(i), rolloutName(i)
 		patch := []byte(`{"spec":{"template":{"spec":{"containers":[{"name":"model","image":"churn:v2"}]}}}}`)
-		return w.api.Patch(ctx, &d, client.RawPatch("application/strategic-merge-patch+json", patch))
+		return patiently(ctx, func() error {
+			return w.api.Patch(ctx, &d, client.RawPatch(types.StrategicMergePatchType, patch))
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("edit the Deployments: %w", err)
