@@ -30,13 +30,13 @@ type Report struct {
 	Seconds float64       `json:"seconds"`
 	// FalseRollback and FalsePromotion are the probabilities that the verdicts
 	// hold to: of the whole rollout, and of each metric at its margin.
-	FalseRollback  float64         `json:"falseRollback"`
-	FalsePromotion float64         `json:"falsePromotion"`
-	Arms           map[string]Arm  `json:"arms"` // "stable", "canary"
-	Steps          []Step          `json:"steps"`
-	Metrics        []Metric        `json:"metrics"` // as last judged
-	Events         []rollout.Event `json:"events"`
-	Warnings       []string        `json:"warnings,omitempty"`
+	FalseRollback  float64        `json:"falseRollback"`
+	FalsePromotion float64        `json:"falsePromotion"`
+	Arms           map[string]Arm `json:"arms"` // "stable", "canary"
+	Steps          []Step         `json:"steps"`
+	Metrics        []Metric       `json:"metrics"` // as last judged
+	Events         []Event        `json:"events"`
+	Warnings       []string       `json:"warnings,omitempty"`
 	// Partial says that the journal no longer holds how the attempt began, so
 	// that counts are of the rest.
 	Partial bool `json:"partial,omitempty"`
@@ -91,6 +91,15 @@ type Metric struct {
 	Numbers string `json:"numbers"` // both arms and what they were counted over, for people
 }
 
+// Event is one thing that happened.
+type Event struct {
+	At      time.Time         `json:"at"`
+	Kind    rollout.EventKind `json:"kind"`
+	Step    int               `json:"step"` // from 1
+	Message string            `json:"message"`
+	By      string            `json:"by,omitempty"`
+}
+
 // New makes the report. A source without blocks and events gives one of what
 // the status alone says.
 func New(s Source) Report {
@@ -99,13 +108,13 @@ func New(s Source) Report {
 		Rollout: st.Name, Stable: st.Stable.String(), Canary: st.Canary.String(), Attempt: st.Attempt,
 		Result: resultOf(st), Phase: st.Phase, Reason: st.Reason, Began: st.Began, Ended: st.Now,
 		FalseRollback: st.FalseRollback, FalsePromotion: st.FalsePromotion,
-		Metrics: metrics(st.Verdict), Warnings: st.Warnings, Events: []rollout.Event{},
+		Metrics: metrics(st.Verdict), Warnings: st.Warnings, Events: []Event{},
 	}
 	for _, e := range s.Events {
 		if e.Attempt != st.Attempt || e.Revision != r.Canary {
 			continue
 		}
-		r.Events = append(r.Events, e)
+		r.Events = append(r.Events, Event{e.At, e.Kind, e.Step + 1, e.Message, e.By})
 		if e.Kind == rollout.EventPromoted || e.Kind == rollout.EventRolledBack || e.Kind == rollout.EventDeadline && r.Result == Held {
 			r.Ended = e.At
 		}
