@@ -83,6 +83,10 @@ bench-gateway: ## CPU per request beside ReverseProxy, nginx and HAProxy (needs 
 bench-judge: ## Haldane's decisions beside Flagger's, Argo Rollouts', Kayenta's and others'; rewrites docs/benchmarks.md (minutes)
 	$(GO) run ./test/bench/judge -commit "$$(git rev-parse --short HEAD)" -docs docs $(BENCHFLAGS)
 
+.PHONY: bench-controller
+bench-controller: cluster-build ## what haldane controller costs with 1, 100 and 1,000 rollouts (an hour; BENCHFLAGS=-short: minutes)
+	$(GO) run ./test/bench/controller $(BENCHFLAGS)
+
 CLUSTER := $(CURDIR)/.cache/cluster
 
 .PHONY: cluster-build

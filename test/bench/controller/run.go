@@ -63,8 +63,11 @@ func run(ctx context.Context, o options) error {
 			return fmt.Errorf("%d rollouts: %w", n, err)
 		}
 		all = append(all, r)
+		fmt.Println(table(all[len(all)-1:]))
 	}
-	fmt.Println(table(all))
+	if len(all) > 1 {
+		fmt.Println(table(all))
+	}
 	return nil
 }
 
