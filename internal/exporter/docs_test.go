@@ -27,6 +27,7 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	r := recorder(telemetry.Options{})
 	descs := make(chan *prometheus.Desc, 1000)
 	exporter.Gateway(serving, r.Snapshot, telemetry.Bounds{}).Describe(descs)
+	exporter.OfFeedback(serving, func() (exporter.Feedback, error) { return exporter.Feedback{}, nil }).Describe(descs)
 	exporter.Rollouts(func() []engine.Status { return nil }).Describe(descs)
 	close(descs)
 	n := 0
