@@ -100,12 +100,15 @@ func (r *Router) gateways(ctx context.Context) ([]client.ObjectKey, error) {
 	return out, nil
 }
 
-// remembered is features, asked once a minute at most: both objects change
-// hardly ever, and Apply is called often.
+// featuresKept is how long the features of a Gateway are believed: they change
+// hardly ever, and there may be a thousand rollouts that ask, at every block.
+const featuresKept = 5 * time.Minute
+
+// remembered is features, as they were at most featuresKept ago.
 func (r *Router) remembered(ctx context.Context, key client.ObjectKey) ([]gatewayv1.SupportedFeature, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if k, ok := r.known[key]; ok && r.now().Sub(k.at) < time.Minute {
+	if k, ok := r.known[key]; ok && r.now().Sub(k.at) < featuresKept {
 		return k.features, nil
 	}
 	features, err := r.features(ctx, key)
