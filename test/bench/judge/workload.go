@@ -1,7 +1,8 @@
 package main
 
 import (
-	"hash/fnv"
+	"crypto/sha256"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"time"
@@ -44,11 +45,10 @@ func steady(rps, weight float64) func(float64) (float64, float64) {
 }
 
 // random returns the source of one run. Runs, workloads and purposes draw
-// independently; the seed decides all of them.
+// independently, whatever pattern their names and numbers have; the seed decides
+// all of them.
 func random(seed uint64, name string, run int) *rand.Rand {
-	h := fnv.New64a()
-	h.Write([]byte(name))
-	return rand.New(rand.NewPCG(seed^h.Sum64(), uint64(run)))
+	return rand.New(rand.NewChaCha8(sha256.Sum256(fmt.Appendf(nil, "%d/%d/%s", seed, run, name))))
 }
 
 // draw simulates one rollout. Requests arrive as a Poisson process and are split
