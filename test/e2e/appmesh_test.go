@@ -117,7 +117,7 @@ func byVirtualRouter(s *space) func([]byte) (*http.Response, error) {
 		}
 	}()
 	s.t.Cleanup(func() { close(done); <-ended })
-	client := &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{DialContext: s.DialContext, MaxIdleConnsPerHost: 64}}
+	client := &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{DialContext: s.DialContext, DisableKeepAlives: true}}
 	return func(body []byte) (*http.Response, error) {
 		now := targets.Load()
 		if now == nil {
