@@ -52,7 +52,7 @@ func (j *journal) emit(ctx context.Context, e rollout.Event) error {
 	sum := sha256.Sum256([]byte(string(j.uid) + "/" + e.ID))
 	kind := corev1.EventTypeNormal
 	switch e.Kind {
-	case rollout.EventInvalid, rollout.EventRollback, rollout.EventRolledBack, rollout.EventDeadline:
+	case rollout.EventInvalid, rollout.EventRollback, rollout.EventRolledBack, rollout.EventDeadline, rollout.EventWarned:
 		kind = corev1.EventTypeWarning
 	}
 	at := metav1.NewTime(e.At)
