@@ -245,15 +245,15 @@ func testCommands(s *stage) {
 func testEdit(s *stage) {
 	at := s.release("good")
 	s.watch.carried(at, "good", "50%")
-	edited := s.release("slow")
-	s.watch.carried(edited, "slow", "50%")
-	begun := s.watch.await(edited, "slow begins", func(x v1alpha1.ModelRolloutStatus) bool {
-		return x.Canary.Version == "slow" && x.Weight.Wanted == "50%"
+	edited := s.release("errors")
+	s.watch.carried(edited, "errors", "50%")
+	begun := s.watch.await(edited, "errors begins", func(x v1alpha1.ModelRolloutStatus) bool {
+		return x.Canary.Version == "errors" && x.Weight.Wanted == "50%"
 	})
-	if n := count(s.load.between(edited, begun.at.Add(-time.Second)))["slow"]; n > 0 {
-		s.t.Errorf("%d requests were answered by slow before it had its turn", n)
+	if n := count(s.load.between(edited, begun.at.Add(-time.Second)))["errors"]; n > 0 {
+		s.t.Errorf("%d requests were answered by errors before it had its turn", n)
 	}
-	s.takenBack(edited, "slow")
+	s.takenBack(edited, "errors")
 	s.load.unharmed(s.begun)
 }
 
