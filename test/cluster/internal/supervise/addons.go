@@ -178,8 +178,17 @@ func (s *supervisor) apply(ctx context.Context, definitions, manifests string) e
 		return err
 	}
 	// Not --for=condition on the file: it holds more than definitions.
-	if err := s.kubectl(ctx, "", "wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"); err != nil {
-		return err
+	// kubectl gives up at one that another add-on has made a moment ago and that
+	// has no status yet.
+	for try := 1; ; try++ {
+		err := s.kubectl(ctx, "", "wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
+		if err == nil {
+			break
+		}
+		if try == 10 {
+			return err
+		}
+		time.Sleep(200 * time.Millisecond)
 	}
 	return s.kubectl(ctx, manifests, "apply", "--server-side", "-f", "-")
 }
