@@ -123,7 +123,7 @@ func TestByPrometheus(t *testing.T) {
 						return !holds(s, v1alpha1.ConditionSourceAvailable) && s.Waiting != ""
 					})
 					r.halt()
-					r = w.run()
+					w.run()
 					time.Sleep(3 * time.Minute)
 					server.set(false)
 				}

@@ -83,9 +83,6 @@ spec:
 func rolloutName(i int) string { return fmt.Sprintf("model-%04d", i) }
 func space(i int) string       { return fmt.Sprintf("team-%02d", i/perNamespace) }
 
-// key is that of the i-th rollout, its Deployment and its route.
-func key(i int) client.ObjectKey { return client.ObjectKey{Namespace: space(i), Name: rolloutName(i)} }
-
 // each calls f for n rollouts, some at a time.
 func each(ctx context.Context, n int, f func(ctx context.Context, i int) error) error {
 	group, ctx := errgroup.WithContext(ctx)
