@@ -46,3 +46,11 @@ type Conditioner interface {
 	// is called after each Observe and must not wait.
 	Conditions() []Condition
 }
+
+// Leaver is a router whose users' own objects may lead to what ends with the
+// rollout: the Service of the stable arm.
+type Leaver interface {
+	// Leaving returns what has to be changed by hand before that can end, ""
+	// if nothing has.
+	Leaving(ctx context.Context) (waiting string, err error)
+}

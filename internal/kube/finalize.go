@@ -95,7 +95,7 @@ func (d *driver) restore(ctx context.Context, m *v1alpha1.ModelRollout) (waiting
 // handBack makes the user's own Deployment serve as it did before, under routes
 // that send nothing to a candidate. It returns what it waits for.
 func (d *driver) handBack(ctx context.Context, l last) (waiting string, err error) {
-	w, _, _ := d.guard.parts()
+	w, r, _ := d.guard.parts()
 	at := workload.Target{Rollout: string(d.id), Sequence: l.sequence}
 	type pair struct{ stable, canary rollout.Revision }
 	now, unread := bounded(ctx, d.c.cfg.Timeout, func(ctx context.Context) (pair, error) {
@@ -114,7 +114,14 @@ func (d *driver) handBack(ctx context.Context, l last) (waiting string, err erro
 	if now.stable.Hash != now.canary.Hash {
 		return fmt.Sprintf("The routes as they were would lead to %s, which was not promoted: undo the edit, or set onDelete: Keep", now.canary), nil
 	}
-	return bounded(ctx, d.c.cfg.Timeout, func(ctx context.Context) (string, error) { return w.Restore(ctx, at) })
+	return bounded(ctx, d.c.cfg.Timeout, func(ctx context.Context) (string, error) {
+		if l, ok := r.(cluster.Leaver); ok {
+			if waiting, err := l.Leaving(ctx); waiting != "" || err != nil {
+				return waiting, err
+			}
+		}
+		return w.Restore(ctx, at)
+	})
 }
 
 // last is what a rollout that is deleted has decided, and the sequence of what

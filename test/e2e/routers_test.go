@@ -138,7 +138,8 @@ spec:
 	send: func(s *space) func([]byte) (*http.Response, error) {
 		return byTraefik(s.Cluster, s.name+".example.com")
 	},
-	// The Ingress leads to the user's Service: it is to reach stable alone.
+	// The Ingress leads to the user's Service: it is to reach stable alone, until
+	// the rollout is deleted.
 	after: func(s *space) {
 		s.kubectl("patch", "service", "churn", "--type=merge", "-p", `{"spec":{"selector":{"haldane.dev/workload":"churn","haldane.dev/role":"stable"}}}`)
 	},

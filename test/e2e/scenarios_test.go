@@ -291,6 +291,16 @@ func testDeletion(s *stage) {
 	s.only("v1")
 	s.release("v1") // the edit is undone
 	if s.driver.leaving != nil {
+		eventually(s.t, "the deletion waits for what leads to stable alone", func() error {
+			var m v1alpha1.ModelRollout
+			if err := s.api.Get(context.Background(), client.ObjectKey{Namespace: s.name, Name: "churn"}, &m); err != nil {
+				return err
+			}
+			if !strings.Contains(m.Status.Waiting, "which end with the rollout") {
+				return fmt.Errorf("waiting %q", m.Status.Waiting)
+			}
+			return nil
+		})
 		s.driver.leaving(s.space)
 	}
 	eventually(s.t, "the rollout is gone", func() error {

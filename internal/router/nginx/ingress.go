@@ -164,6 +164,31 @@ func (r *Router) pinned(ctx context.Context) (string, error) {
 	return why, nil
 }
 
+// Leaving implements cluster.Leaver: the user's Ingress may lead to the stable
+// arm's Service.
+func (r *Router) Leaving(ctx context.Context) (string, error) {
+	live, err := r.user.Get(ctx)
+	if err != nil || live == nil || r.rollout.Spec.Workload.Pair != nil {
+		return "", err
+	}
+	user, err := r.read(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, rule := range user.Spec.Rules {
+		if rule.HTTP == nil {
+			continue
+		}
+		for _, path := range rule.HTTP.Paths {
+			if s := path.Backend.Service; s != nil && s.Name == r.rollout.StableService() {
+				return fmt.Sprintf("Ingress %s leads to Service %s, which ends with the rollout: let its paths lead to Service %s, or set onDelete: Keep",
+					user.Name, s.Name, r.rollout.Spec.Workload.Service), nil
+			}
+		}
+	}
+	return "", nil
+}
+
 // mixes says so if a Service selects the candidate's pods.
 func (r *Router) mixes(ctx context.Context, name string) (string, error) {
 	svc, dep := &corev1.Service{}, &appsv1.Deployment{}

@@ -34,6 +34,7 @@ type Router struct {
 var (
 	_ router.Router       = (*Router)(nil)
 	_ cluster.Conditioner = (*Router)(nil)
+	_ cluster.Leaver      = (*Router)(nil)
 )
 
 // New returns the router of r, whose spec has routing.nginx. It reads and

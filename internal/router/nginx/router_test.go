@@ -255,3 +255,27 @@ func TestNothingToSplit(t *testing.T) {
 		t.Errorf("no Ingress: %v", err)
 	}
 }
+
+// TestIngressThatLeadsToWhatEnds: deleted, the rollout would take the Service away
+// that the user's Ingress leads to.
+func TestIngressThatLeadsToWhatEnds(t *testing.T) {
+	to := func(service string) string {
+		r, w, _ := open(t, spec(nil, nil))
+		w.Edit(t, "somebody", w.Get(t, nginx.Ingress, "front"), func(o map[string]any) {
+			rule := o["spec"].(map[string]any)["rules"].([]any)[0].(map[string]any)
+			path := rule["http"].(map[string]any)["paths"].([]any)[0].(map[string]any)
+			path["backend"].(map[string]any)["service"].(map[string]any)["name"] = service
+		})
+		waiting, err := r.Leaving(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return waiting
+	}
+	if got := to("churn-stable"); !strings.Contains(got, "Ingress front leads to Service churn-stable, which ends with the rollout") {
+		t.Errorf("to stable's: %q", got)
+	}
+	if got := to("churn"); got != "" {
+		t.Errorf("to the user's own: %q", got)
+	}
+}

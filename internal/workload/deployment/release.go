@@ -17,7 +17,7 @@ import (
 
 // Restore implements cluster.Workload: at stable's size, not paused. It fails
 // when that would put an unjudged template, or one that was taken back, into
-// service.
+// service, and waits while the user's own Service leads to stable alone.
 func (w *Workload) Restore(ctx context.Context, t workload.Target) (waiting string, err error) {
 	sc, err := w.look(ctx)
 	if err != nil {
@@ -40,7 +40,22 @@ func (w *Workload) Restore(ctx context.Context, t workload.Target) (waiting stri
 	if !serving(sc.candidate, n) {
 		return fmt.Sprintf("Deployment %s takes over from %s: %d of %d pods are available", w.spec().Name, w.spec().StableName, sc.candidate.Status.AvailableReplicas, n), nil
 	}
-	return "", nil
+	return w.stillPinned(ctx, sc)
+}
+
+// stillPinned says so if the user's own Service reaches stable's pods, which are
+// about to end, and not the candidate's: it was pinned, as
+// DirectTrafficUncontrolled asks for.
+func (w *Workload) stillPinned(ctx context.Context, sc scene) (string, error) {
+	if w.pair() || sc.stable == nil {
+		return "", nil
+	}
+	s, err := w.readService(ctx, w.spec().Service)
+	if err != nil || s == nil || selects(s, sc.candidate.Spec.Template.Labels) || !selects(s, sc.stable.Spec.Template.Labels) {
+		return "", err
+	}
+	return fmt.Sprintf("Service %s selects the pods of %s alone, which end with the rollout. Let it select those of %s again: kubectl -n %s patch service %s --type merge -p '{\"spec\":{\"selector\":{\"%s\":null,\"%s\":null}}}'. Or set onDelete: Keep",
+		s.Name, w.spec().StableName, w.spec().Name, w.r.Namespace, s.Name, LabelWorkload, cluster.LabelRole), nil
 }
 
 // serving reports whether n pods are asked for, all of them run the template,

@@ -74,6 +74,31 @@ func TestDeletionRestores(t *testing.T) {
 	}
 }
 
+// TestDeletionWaitsForAPinnedService: one that leads to stable alone would lead
+// nowhere.
+func TestDeletionWaitsForAPinnedService(t *testing.T) {
+	w := bootstrapped(t, 2, nil)
+	s := w.service("churn")
+	s.Spec.Selector[LabelWorkload], s.Spec.Selector[cluster.LabelRole] = "churn", "stable"
+	w.must(w.c.Update(t.Context(), s))
+	waiting := ""
+	for range 5 {
+		var err error
+		waiting, err = w.w.Restore(t.Context(), w.target())
+		w.must(err)
+		w.round()
+	}
+	const want = `kubectl -n shop patch service churn --type merge -p '{"spec":{"selector":{"haldane.dev/workload":null,"haldane.dev/role":null}}}'`
+	if n := w.get("churn").Status.AvailableReplicas; n != 2 || !strings.Contains(waiting, want) {
+		t.Fatalf("%d pods of the user's own, waiting for %q", n, waiting)
+	}
+	s = w.service("churn")
+	delete(s.Spec.Selector, LabelWorkload)
+	delete(s.Spec.Selector, cluster.LabelRole)
+	w.must(w.c.Update(t.Context(), s))
+	w.restored()
+}
+
 // TestReleaseIsFinished, whatever of it was done when it failed.
 func TestReleaseIsFinished(t *testing.T) {
 	w := bootstrapped(t, 2, nil)
