@@ -122,6 +122,9 @@ func TestEveryExampleIsPlayed(t *testing.T) {
 	}
 	for _, f := range files {
 		name := filepath.Base(filepath.Dir(f))
+		if name == "hooks" {
+			continue // not about a model: its own test plays it
+		}
 		good, bad := false, false
 		for _, c := range cases {
 			good = good || c.example == name && c.culprits == nil
