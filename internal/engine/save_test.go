@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,11 +26,11 @@ func (s countedStore) Save(ctx context.Context, id rollout.ID, st rollout.State,
 // blindable is a workload that cannot be seen while blind.
 type blindable struct {
 	workload.Workload
-	blind *bool
+	blind *atomic.Bool
 }
 
 func (b blindable) Observe(ctx context.Context, t workload.Target) (map[rollout.Role]rollout.Health, error) {
-	if *b.blind {
+	if b.blind.Load() {
 		return nil, errors.New("no answer")
 	}
 	return b.Workload.Observe(ctx, t)
@@ -88,7 +89,7 @@ func TestCountsThatDecideAreSaved(t *testing.T) {
 // observation that has failed.
 func TestUnseenWorkloadsAreLookedAtAgain(t *testing.T) {
 	in(t, func(t *testing.T, w *world) {
-		blind := false
+		var blind atomic.Bool
 		w.plan.Canary = w.plan.Stable // nothing to do
 		w.config = func(c *Config) {
 			c.Lazy = true
@@ -96,9 +97,9 @@ func TestUnseenWorkloadsAreLookedAtAgain(t *testing.T) {
 		}
 		r := w.run()
 		r.until("at rest", func(s Status) bool { return s.Phase == rollout.Idle && len(s.Warnings) == 0 })
-		blind = true
+		blind.Store(true)
 		r.until("blind", func(s Status) bool { return len(s.Warnings) > 0 })
-		blind = false
+		blind.Store(false)
 		at := time.Now()
 		r.until("seeing", func(s Status) bool { return len(s.Warnings) == 0 })
 		if late := time.Since(at); late > 10*time.Second {
