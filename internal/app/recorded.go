@@ -85,8 +85,12 @@ func (k known) apply(opt *prometheus.Options, o cli.RecordedOptions) {
 }
 
 // counts returns where the exporter counts a kind of metric: of several things
-// the usual one.
+// the usual one. Outcomes are counted by maturity, and the plan does not tell which
+// is meant.
 func (k known) counts(kind analysis.Kind) prometheus.Series {
+	if kind == analysis.Outcome {
+		return prometheus.Series{}
+	}
 	for _, of := range []string{"class", "value", "confidence"} {
 		if s := k.Of(prometheus.Counted{Kind: kind, Of: of}); s != nil {
 			return s

@@ -19,6 +19,8 @@ type cursor struct {
 	// names of classes in their order, by metric.
 	Edges map[string][]float64 `json:"edges,omitempty"`
 	Bins  map[string][]string  `json:"bins,omitempty"`
+	// Labels that wait for the predictions they are of, by metric.
+	Owed map[string]arrears `json:"owed,omitempty"`
 }
 
 // parse reads a cursor; ok is false for one that cannot be read.

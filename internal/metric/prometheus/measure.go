@@ -21,6 +21,7 @@ type layout struct {
 	unit     float64 // of what is counted, in seconds
 	edges    []float64
 	bins     []string
+	owed     arrears
 }
 
 // sides are what each arm gained, by arm; what is of no arm is in the first.
@@ -33,7 +34,13 @@ func (l *layout) add(x *analysis.Measure, part string, of sides) error {
 	case partBuckets:
 		return l.buckets(x, counts, of)
 	case partClasses:
-		l.classes(x, counts, of)
+		l.classes(x, counts, of, "class")
+		return nil
+	case partPredictions:
+		l.classes(x, counts, of, labelPredicted)
+		return nil
+	case partLabels:
+		l.labels(x, counts, of)
 		return nil
 	case partGroups:
 		for arm, c := range counts {
@@ -208,13 +215,14 @@ func (l *layout) fit(known []*counter, least float64) error {
 	return nil
 }
 
-// classes counts by the label class, in the order of first appearance.
-func (l *layout) classes(x *analysis.Measure, counts [traffic.NumArms]*analysis.Counts, of sides) {
+// classes counts by the classes that a label names, in the order of first
+// appearance.
+func (l *layout) classes(x *analysis.Measure, counts [traffic.NumArms]*analysis.Counts, of sides, label model.LabelName) {
 	var up [traffic.NumArms]map[string]float64
 	for arm := range of {
 		up[arm] = map[string]float64{}
 		for _, g := range of[arm] {
-			up[arm][string(g.labels["class"])] += g.by
+			up[arm][string(g.labels[label])] += g.by
 		}
 	}
 	for arm := range up {
@@ -255,7 +263,7 @@ func complete(m analysis.Metric, s Series, x analysis.Measure) (analysis.Measure
 	_, buckets := s[partBuckets]
 	native := x.Stable.Native != nil || x.Canary.Native != nil
 	switch {
-	case buckets && len(x.Edges) == 0 && !native, m.Kind == analysis.Drift && !buckets && len(x.Bins) == 0:
+	case buckets && len(x.Edges) == 0 && !native, (m.Kind == analysis.Drift && !buckets || s[partPredictions] != "") && len(x.Bins) == 0:
 		return x, false // no arm was ever seen
 	case m.Kind == analysis.Drift && buckets && native:
 		return x, false

@@ -1,7 +1,10 @@
 package prometheus
 
 import (
+	"fmt"
 	"maps"
+	"strconv"
+	"time"
 
 	"github.com/haldane-dev/haldane/internal/analysis"
 )
@@ -18,6 +21,7 @@ type Preset struct {
 	Arm    string // the label that tells arms apart with the values stable and canary, if it does by itself
 	Match  string // label that names the rollout, "" for none
 	Weight string // counter of random decisions with the labels arm and weight, "" for none
+	Age    string // label with how old predictions were, in seconds, when their labels were looked at; "" for none
 	// Pod is set where each process is of one arm, so that its pod tells which.
 	// Else the system is in the path of both, and a label names the arm.
 	Pod   bool
@@ -36,6 +40,18 @@ func (p Preset) Of(c Counted) Series {
 // Presets are the systems known by name.
 func Presets() []Preset {
 	return []Preset{haldane, istio, traefik, nginx, kserve, triton, vllm, seldon, bentoml, lecture}
+}
+
+// Matured is Of for what comes back for predictions: of those that have reached an
+// age.
+func (p Preset) Matured(c Counted, age time.Duration) Series {
+	out := p.Of(c)
+	if p.Age != "" {
+		for part, selector := range out {
+			out[part] = with(selector, fmt.Sprintf("%s=%q", p.Age, strconv.FormatFloat(age.Seconds(), 'g', -1, 64)))
+		}
+	}
+	return out
 }
 
 // PresetNamed finds a preset; custom is one that knows no series.

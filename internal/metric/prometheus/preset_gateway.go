@@ -5,7 +5,7 @@ import "github.com/haldane-dev/haldane/internal/analysis"
 // haldane is Haldane's own gateway, by package exporter. Only requests that
 // chance sent to an arm are evidence.
 var haldane = Preset{
-	Name: "haldane", Arm: "arm", Match: "rollout", Weight: "haldane_gateway_assigned_total",
+	Name: "haldane", Arm: "arm", Match: "rollout", Weight: "haldane_gateway_assigned_total", Age: "maturity",
 	Kinds: map[Counted]Series{
 		failures: {
 			partTotal:  `haldane_gateway_requests_total{assignment="random"}`,
@@ -21,6 +21,12 @@ var haldane = Preset{
 		{analysis.Mean, "value"}:        squared("value", "value_squares_total"),
 		{analysis.Mean, "ttft"}:         squared("time_to_first_token_seconds", "time_to_first_token_squares_total"),
 		{analysis.Mean, "timePerToken"}: squared("time_per_output_token_seconds", "time_per_output_token_squares_total"),
+		// A number that was predicted is neither right nor wrong.
+		{Kind: analysis.Outcome}: {
+			partPredictions: `haldane_gateway_outcome_predictions_total{predicted!="none"}`,
+			partLabels:      `haldane_gateway_outcomes_total{predicted!="none"}`,
+		},
+		{analysis.Mean, "feedback"}: squared("outcome_value", "outcome_value_squares_total"),
 		{Kind: analysis.Pairs}: {
 			partPairs: `haldane_gateway_pairs_comparable_total`, partDisagree: `haldane_gateway_pairs_disagree_total`,
 			partCanaryOnly: `haldane_gateway_pairs_bad_total{arm="canary"}`, partStableOnly: `haldane_gateway_pairs_bad_total{arm="stable"}`,

@@ -14,20 +14,24 @@ type Series map[string]string
 
 // The parts that a metric is counted from.
 const (
-	partTotal      = "total"      // trials, or values
-	partBad        = "bad"        // hits
-	partBadToo     = "badToo"     // more hits, that one selector cannot name as well
-	partGroups     = "groups"     // trials by the labels group of users and result
-	partHalves     = "halves"     // stable's trials by the labels half and result
-	partBuckets    = "buckets"    // of a histogram
-	partClasses    = "classes"    // a counter with the label class
-	partSum        = "sum"        // of values
-	partSquares    = "squares"    // sum of squares of values
-	partPairs      = "pairs"      // mirrored requests that can be compared
-	partDisagree   = "disagree"   // those with different answers
-	partCanaryOnly = "canaryOnly" // pairs in which the canary alone failed
-	partStableOnly = "stableOnly" // pairs in which stable alone failed
-	partAssigned   = "assigned"   // random decisions with the label weight
+	partTotal   = "total"   // trials, or values
+	partBad     = "bad"     // hits
+	partBadToo  = "badToo"  // more hits, that one selector cannot name as well
+	partGroups  = "groups"  // trials by the labels group of users and result
+	partHalves  = "halves"  // stable's trials by the labels half and result
+	partBuckets = "buckets" // of a histogram
+	partClasses = "classes" // a counter with the label class
+	// Predictions that are old enough, by the label predicted, and their labels by
+	// the labels predicted and result.
+	partPredictions = "predictions"
+	partLabels      = "labels"
+	partSum         = "sum"        // of values
+	partSquares     = "squares"    // sum of squares of values
+	partPairs       = "pairs"      // mirrored requests that can be compared
+	partDisagree    = "disagree"   // those with different answers
+	partCanaryOnly  = "canaryOnly" // pairs in which the canary alone failed
+	partStableOnly  = "stableOnly" // pairs in which stable alone failed
+	partAssigned    = "assigned"   // random decisions with the label weight
 )
 
 // need is one way to count a kind of metric.
@@ -42,10 +46,12 @@ func needs(k analysis.Kind) []need {
 		return []need{{must: []string{partClasses}}, {must: []string{partBuckets}}}
 	case analysis.Mean:
 		return []need{{must: []string{partTotal, partSum}, may: []string{partSquares}}}
+	case analysis.Outcome:
+		return []need{{must: []string{partTotal, partBad}, may: []string{partBadToo}}, {must: []string{partPredictions, partLabels}}}
 	case analysis.Pairs:
 		return []need{{must: []string{partPairs, partDisagree}, may: []string{partCanaryOnly, partStableOnly}}}
 	}
-	return []need{{must: []string{partTotal, partBad}, may: []string{partBadToo, partGroups, partHalves}}} // ErrorRate, Outcome
+	return []need{{must: []string{partTotal, partBad}, may: []string{partBadToo, partGroups, partHalves}}} // ErrorRate
 }
 
 // parts lists the parts of a metric of a kind that these series have, in the order

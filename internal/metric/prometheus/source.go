@@ -92,7 +92,7 @@ func (s *Source) note(parts []*part, who Attribution) {
 	var missing []string
 	for _, p := range parts {
 		// What is rare, such as failures, may never have happened.
-		often := p.name == partTotal || p.name == partBuckets || p.name == partClasses || p.name == partAssigned
+		often := p.name == partTotal || p.name == partBuckets || p.name == partClasses || p.name == partPredictions || p.name == partAssigned
 		if often && len(p.known(who)) == 0 {
 			missing = append(missing, p.plain)
 		}
@@ -134,7 +134,7 @@ func (s *Source) Collect(ctx context.Context, q metric.Query, w metric.Window) (
 		return analysis.Sample{}, err
 	}
 	c.At = until.UnixMilli()
-	c.Edges, c.Bins = remembered(parts)
+	c.remember(parts)
 	sample.Cursor = c.String()
 	return sample, nil
 }

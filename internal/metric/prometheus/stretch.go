@@ -16,6 +16,7 @@ import (
 // part is one part of one metric in one block.
 type part struct {
 	metric   analysis.Metric // the zero Metric for random decisions
+	negative bool            // a label that is missing is an answer
 	name     string
 	plain    string // the selector, without what tells arms apart
 	selector string
@@ -38,14 +39,14 @@ func (s *Source) parts(q metric.Query, c cursor, who Attribution) []*part {
 		about.Name, about.Kind = m.Name, m.Kind
 		for _, name := range series.parts(m.Kind) {
 			selector := series[name]
-			l := &layout{selector: selector, unit: 1, edges: c.Edges[m.Name], bins: slices.Clone(c.Bins[m.Name])}
+			l := &layout{selector: selector, unit: 1, edges: c.Edges[m.Name], bins: slices.Clone(c.Bins[m.Name]), owed: c.Owed[m.Name]}
 			if name == partBuckets {
 				selector = eitherForm(selector)
 				if m.Kind == analysis.Latency {
 					l.unit = unit(series[name])
 				}
 			}
-			p := &part{metric: about, name: name, plain: series[name], layout: l}
+			p := &part{metric: about, negative: m.Negative, name: name, plain: series[name], layout: l}
 			if p.selector = with(selector, s.cfg.Match); !p.armless() {
 				p.selector = with(p.selector, who.Match)
 			}
@@ -202,8 +203,11 @@ func (s *Source) fill(out *analysis.Sample, parts []*part, who Attribution) erro
 		}
 		done[name] = true
 		var ok bool
-		if out.Metrics[name], ok = complete(p.metric, s.cfg.Series[name], x); !ok {
+		switch out.Metrics[name], ok = complete(p.metric, s.cfg.Series[name], x); {
+		case !ok:
 			delete(out.Metrics, name)
+		case p.negative && s.cfg.Series[name][partPredictions] != "":
+			out.Metrics[name] = missingIsNegative(out.Metrics[name])
 		}
 	}
 	return nil
@@ -220,16 +224,18 @@ func (p *part) known(who Attribution) []*counter {
 	return out
 }
 
-// remembered is what the next blocks must agree with, by metric.
-func remembered(parts []*part) (edges map[string][]float64, bins map[string][]string) {
-	edges, bins = map[string][]float64{}, map[string][]string{}
+// remember keeps what the next blocks must agree with.
+func (c *cursor) remember(parts []*part) {
+	c.Edges, c.Bins, c.Owed = map[string][]float64{}, map[string][]string{}, map[string]arrears{}
 	for _, p := range parts {
 		if p.layout != nil && p.layout.edges != nil {
-			edges[p.metric.Name] = p.layout.edges
+			c.Edges[p.metric.Name] = p.layout.edges
 		}
 		if p.layout != nil && p.layout.bins != nil {
-			bins[p.metric.Name] = p.layout.bins
+			c.Bins[p.metric.Name] = p.layout.bins
+		}
+		if p.name == partLabels {
+			c.Owed[p.metric.Name] = p.layout.owed
 		}
 	}
-	return edges, bins
 }

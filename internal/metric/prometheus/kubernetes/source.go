@@ -12,6 +12,7 @@ import (
 	"github.com/haldane-dev/haldane/api/v1alpha1"
 	"github.com/haldane-dev/haldane/internal/analysis"
 	"github.com/haldane-dev/haldane/internal/cluster"
+	"github.com/haldane-dev/haldane/internal/feedback"
 	"github.com/haldane-dev/haldane/internal/metric/prometheus"
 	"github.com/haldane-dev/haldane/internal/traffic"
 )
@@ -69,6 +70,9 @@ func New(r cluster.Rollout) (*Source, error) {
 	for _, m := range r.Spec.Analysis.Metrics {
 		about, counted := what(m)
 		series := preset.Of(counted)
+		if age := maturity(m, r.Spec.Analysis.Metrics); age > 0 {
+			series = preset.Matured(counted, age)
+		}
 		if own := spec.Series[m.Name]; len(own) > 0 {
 			series = prometheus.Series{}
 			for part, selector := range own {
@@ -116,6 +120,24 @@ func what(m v1alpha1.Metric) (analysis.Metric, prometheus.Counted) {
 		out.Kind = analysis.Pairs
 	}
 	return out, prometheus.Counted{Kind: out.Kind, Of: of}
+}
+
+// maturity is how old predictions are when a metric looks at what came back for
+// them: values are waited for as long as the slowest labels. 0 if it does not.
+func maturity(m v1alpha1.Metric, all []v1alpha1.Metric) time.Duration {
+	switch {
+	case m.Outcome != nil:
+		return m.Outcome.Maturity.Duration
+	case m.Mean == nil || m.Mean.Of != "feedback":
+		return 0
+	}
+	longest := time.Duration(0)
+	for _, x := range all {
+		if x.Outcome != nil {
+			longest = max(longest, x.Outcome.Maturity.Duration)
+		}
+	}
+	return cmp.Or(longest, feedback.DefaultMaturity)
 }
 
 // match is the matchers that every selector gets.

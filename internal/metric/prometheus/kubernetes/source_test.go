@@ -250,8 +250,8 @@ func TestRefusals(t *testing.T) {
 			"prometheus: metric errors: which series count its bad?"},
 		"equal arms": {v1alpha1.Prometheus{Preset: "istio", ArmBy: &v1alpha1.ArmBy{Label: "v", Stable: "x", Canary: "x"}}, nil,
 			"prometheus.armBy: the series of both arms have the same value of the label v"},
-		"labels": {v1alpha1.Prometheus{Preset: "haldane"}, []v1alpha1.Metric{{Name: "accuracy", Outcome: &v1alpha1.Outcome{}}},
-			"prometheus.series.accuracy is missing"},
+		"labels": {v1alpha1.Prometheus{Preset: "istio"}, []v1alpha1.Metric{{Name: "accuracy", Outcome: &v1alpha1.Outcome{Maturity: &v1alpha1.Duration{Duration: time.Minute}}}},
+			"prometheus.series.accuracy is missing: istio does not count"},
 	} {
 		w := newWorld(t, c.p)
 		if c.m != nil {
