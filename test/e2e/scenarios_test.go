@@ -22,6 +22,7 @@ type scenario struct {
 	only  string // the router that it is told of; all if empty
 	steps string // of the strategy; the driver's ladder if empty
 	slow  bool   // blocks are long, so that there is time to count at each step
+	told  bool   // customers say what they did: labels follow the predictions
 	run   func(*stage)
 }
 
@@ -30,6 +31,8 @@ var scenarios = []scenario{
 	{name: "errors", run: testErrors},
 	{name: "slow", run: testSlow, only: "replicas"},
 	{name: "drift", run: testDrift, only: "replicas"},
+	{name: "wrong", run: testWrong, only: "gateway", told: true},
+	{name: "labelled", run: testLabelled, only: "gateway", told: true},
 	{name: "crash", run: testCrash, only: "gatewayapi"},
 	{name: "commands", run: testCommands, only: "gatewayapi", steps: `[{weight: 50}, {pause: {}}, {weight: 100}]`},
 	{name: "edit", run: testEdit, only: "gatewayapi", steps: `[{weight: 50}, {pause: {}}, {weight: 100}]`},
@@ -43,6 +46,7 @@ type stage struct {
 	*space
 	driver driver
 	load   *load
+	labels *labels // nil unless the scenario is of them
 	watch  *watched
 	begun  time.Time
 }
@@ -74,7 +78,11 @@ func begun(t *testing.T, w *world, d driver, x scenario) *stage {
 	s.apply(model, "REPLICAS", fmt.Sprint(d.replicas))
 	s.apply(d.before, "SETTINGS", clustertest.XDSBootstrap("caller", s.name, "$(POD_IP)"))
 	s.kubectl("rollout", "status", "deployment/churn", "--timeout="+patience.String())
-	s.load = begin(t, rate, d.send(s.space))
+	send := d.send(s.space)
+	if x.told {
+		s.labels, send = s.label(send)
+	}
+	s.load = begin(t, rate, send)
 	s.load.answered("v1")
 	s.begun = time.Now()
 	steps, interval, source, more := cmp.Or(x.steps, d.ladder), "2s", "preset: "+d.preset, ""
@@ -83,6 +91,9 @@ func begun(t *testing.T, w *world, d driver, x scenario) *stage {
 	}
 	if d.preset == "model" {
 		source, more = "preset: model, series: {predictions: {classes: model_predicted_classes_total}}", ofModels
+	}
+	if x.told {
+		more = ofLabels
 	}
 	analysis := strings.NewReplacer("SOURCE", source, "INTERVAL", interval, "MORE", more).Replace(analysisOf)
 	s.watch = s.space.watch()
