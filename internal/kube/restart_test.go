@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -198,14 +199,15 @@ func TestAFormerLeaderWritesNothing(t *testing.T) {
 func TestEditsWait(t *testing.T) {
 	in(t, func(t *testing.T, w *world) {
 		var asked atomic.Pointer[string]
-		released := map[string]bool{}
+		var released sync.Map
+		freed := func(kind string) bool { _, ok := released.Load(kind); return ok }
 		w.cfg.Adapters.Router = func(r cluster.Rollout) (router.Router, error) {
 			kind := "replicas"
 			if r.Spec.Routing.Nginx != nil {
 				kind = "nginx"
 			}
 			asked.Store(&kind)
-			return &naming{Router: w.router, kind: kind, released: released}, nil
+			return &naming{Router: w.router, kind: kind, released: &released}, nil
 		}
 		w.create(document())
 		r := w.run()
@@ -226,9 +228,9 @@ func TestEditsWait(t *testing.T) {
 			t.Errorf("after a restart: %s, %s", *asked.Load(), s.Phase)
 		}
 		w.until("promoted", phase(rollout.Promoted))
-		w.until("edited", func(v1alpha1.ModelRolloutStatus) bool { return *asked.Load() == "nginx" || released["replicas"] })
-		w.until("released", func(v1alpha1.ModelRolloutStatus) bool { return released["replicas"] })
-		if released["nginx"] {
+		w.until("edited", func(v1alpha1.ModelRolloutStatus) bool { return *asked.Load() == "nginx" || freed("replicas") })
+		w.until("released", func(v1alpha1.ModelRolloutStatus) bool { return freed("replicas") })
+		if freed("nginx") {
 			t.Error("the new route was released")
 		}
 	})
@@ -237,11 +239,11 @@ func TestEditsWait(t *testing.T) {
 type naming struct {
 	router.Router
 	kind     string
-	released map[string]bool
+	released *sync.Map
 }
 
 func (n *naming) Release(context.Context, router.Target) error {
-	n.released[n.kind] = true
+	n.released.Store(n.kind, true)
 	return nil
 }
 
