@@ -25,6 +25,8 @@ type driver struct {
 	// after does what a condition asks the user for, once Haldane has the
 	// route; leaving takes it back before the end. Both are optional.
 	after, leaving func(s *space)
+	// pinned says that what after does makes a deletion wait for leaving.
+	pinned bool
 	// tamper writes another split over Haldane's; tampered says what is left of
 	// it.
 	tamper   func(s *space)
@@ -143,6 +145,7 @@ spec:
 	after: func(s *space) {
 		s.kubectl("patch", "service", "churn", "--type=merge", "-p", `{"spec":{"selector":{"haldane.dev/workload":"churn","haldane.dev/role":"stable"}}}`)
 	},
+	pinned: true,
 	leaving: func(s *space) {
 		s.kubectl("patch", "service", "churn", "--type=merge", "-p", `{"spec":{"selector":{"haldane.dev/workload":null,"haldane.dev/role":null}}}`)
 	},

@@ -301,7 +301,7 @@ func testDeletion(s *stage) {
 	})
 	s.only("v1")
 	s.release("v1") // the edit is undone
-	if s.driver.leaving != nil {
+	if s.driver.pinned {
 		eventually(s.t, "the deletion waits for what leads to stable alone", func() error {
 			var m v1alpha1.ModelRollout
 			if err := s.api.Get(context.Background(), client.ObjectKey{Namespace: s.name, Name: "churn"}, &m); err != nil {
@@ -312,6 +312,8 @@ func testDeletion(s *stage) {
 			}
 			return nil
 		})
+	}
+	if s.driver.leaving != nil {
 		s.driver.leaving(s.space)
 	}
 	eventually(s.t, "the rollout is gone", func() error {
