@@ -134,18 +134,22 @@ func (e *Engine) Submit(ctx context.Context, c rollout.Command) (rollout.Reply, 
 	case <-e.stopped:
 		return rollout.Reply{ID: c.ID}, fmt.Errorf("%s: %w", c.Verb, ErrStopped)
 	}
+	var why error
 	select {
 	case a := <-r.answer:
 		return a.reply, a.err
 	case <-ctx.Done():
-		return rollout.Reply{ID: c.ID}, fmt.Errorf("%s: %w", c.Verb, context.Cause(ctx))
+		why = context.Cause(ctx)
 	case <-e.stopped:
-		select {
-		case a := <-r.answer:
-			return a.reply, a.err
-		default:
-			return rollout.Reply{ID: c.ID}, fmt.Errorf("%s: %w", c.Verb, ErrStopped)
-		}
+		why = ErrStopped
+	}
+	// A command that ends the rollout may end the process too, and the answer
+	// is there by then.
+	select {
+	case a := <-r.answer:
+		return a.reply, a.err
+	default:
+		return rollout.Reply{ID: c.ID}, fmt.Errorf("%s: %w", c.Verb, why)
 	}
 }
 

@@ -326,3 +326,20 @@ func TestBadConfig(t *testing.T) {
 		}
 	}
 }
+
+// TestAnAnswerIsNotLost: a promotion ends the rollout, and with it, at once, the
+// API through which it was asked for.
+func TestAnAnswerIsNotLost(t *testing.T) {
+	for range 1000 {
+		e := &Engine{requests: make(chan *request), stopped: make(chan struct{})}
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			r := <-e.requests
+			r.answer <- answer{reply: rollout.Reply{ID: r.command.ID, Accepted: true}}
+			cancel()
+		}()
+		if reply, err := e.Submit(ctx, rollout.Command{Verb: rollout.Promote}); err != nil || !reply.Accepted {
+			t.Fatalf("%+v, %v", reply, err)
+		}
+	}
+}
