@@ -37,7 +37,8 @@ func TestHoldSaysWho(t *testing.T) {
 			t.Errorf("at a pause step: %+v", s.Hold)
 		}
 		submit(t, r, rollout.Command{Verb: rollout.Hold, By: "ann"})
-		if h := r.Status().Hold; h == nil || h.Kind != HeldByPerson || h.By != "ann" || h.Since.IsZero() {
+		s = r.until("paused by a person", func(s Status) bool { return s.Hold != nil && s.Hold.Kind == HeldByPerson })
+		if h := s.Hold; h.By != "ann" || h.Since.IsZero() {
 			t.Errorf("paused by a person at a pause step: %+v", h)
 		}
 		submit(t, r, rollout.Command{Verb: rollout.Promote, By: "ann"})
