@@ -84,6 +84,10 @@ bench-gateway: ## CPU per request beside ReverseProxy, nginx and HAProxy (needs 
 bench-judge: ## Haldane's decisions beside Flagger's, Argo Rollouts', Kayenta's and others'; rewrites docs/benchmarks.md (minutes)
 	$(GO) run ./test/bench/judge -commit "$$(git rev-parse --short HEAD)" -docs docs $(BENCHFLAGS)
 
+.PHONY: bench-record
+bench-record: ## memory and time of haldane judge on records of 1 GB (minutes)
+	$(GO) run ./test/bench/record $(BENCHFLAGS)
+
 .PHONY: bench-controller
 bench-controller: cluster-build ## what haldane controller costs with 1, 100 and 1,000 rollouts (an hour; BENCHFLAGS=-short: minutes)
 	$(GO) run ./test/bench/controller $(BENCHFLAGS)
