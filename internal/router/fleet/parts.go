@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -32,7 +33,7 @@ const (
 // parts are the objects around the gateways, but the table and the Secret, in
 // the order in which they end. port is that of the model's Service.
 func (r *Router) parts(secret string, port int32) []client.Object {
-	return []client.Object{r.front(port), r.deployment(secret), r.headless()}
+	return []client.Object{r.front(port), r.deployment(secret), r.headless(), r.budget()}
 }
 
 func (r *Router) labels() map[string]string {
@@ -65,6 +66,16 @@ func (r *Router) headless() *corev1.Service {
 		Spec: corev1.ServiceSpec{ClusterIP: corev1.ClusterIPNone, Selector: r.selector(), Ports: []corev1.ServicePort{
 			{Name: "ops", Protocol: corev1.ProtocolTCP, Port: r.ops(), TargetPort: intstr.FromString("ops")},
 		}},
+	}
+}
+
+// budget lets nodes be drained, one gateway at a time.
+func (r *Router) budget() *policyv1.PodDisruptionBudget {
+	return &policyv1.PodDisruptionBudget{
+		TypeMeta: metav1.TypeMeta{APIVersion: "policy/v1", Kind: "PodDisruptionBudget"}, ObjectMeta: r.about(r.name),
+		Spec: policyv1.PodDisruptionBudgetSpec{
+			MaxUnavailable: ptr.To(intstr.FromInt32(1)), Selector: &metav1.LabelSelector{MatchLabels: r.selector()},
+		},
 	}
 }
 

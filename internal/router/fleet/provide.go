@@ -152,10 +152,7 @@ func kindOf(o client.Object) string { return o.GetObjectKind().GroupVersionKind(
 
 // live reads the object that want describes, nil if there is none.
 func (r *Router) live(ctx context.Context, from client.Reader, want client.Object) (client.Object, error) {
-	var live client.Object = &corev1.Service{}
-	if _, ok := want.(*appsv1.Deployment); ok {
-		live = &appsv1.Deployment{}
-	}
+	live := reflect.New(reflect.TypeOf(want).Elem()).Interface().(client.Object)
 	err := from.Get(ctx, client.ObjectKeyFromObject(want), live)
 	if apierrors.IsNotFound(err) {
 		return nil, nil

@@ -60,7 +60,8 @@ func TestObjects(t *testing.T) {
 		w.Get(t, fleetrouter.Table, "churn-gateway"),
 		w.Get(t, schema.GroupVersionKind{Version: "v1", Kind: "Service"}, "churn-gateway"),
 		w.Get(t, schema.GroupVersionKind{Version: "v1", Kind: "Service"}, "churn-gateway-peers"),
-		w.Get(t, deploymentKind, "churn-gateway"))
+		w.Get(t, deploymentKind, "churn-gateway"),
+		w.Get(t, schema.GroupVersionKind{Group: "policy", Version: "v1", Kind: "PodDisruptionBudget"}, "churn-gateway"))
 }
 
 // TestEveryGatewayMustCarryIt: a rollback that one replica has not heard of is

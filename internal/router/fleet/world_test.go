@@ -187,8 +187,9 @@ func (w *world) condition(kind string) (holds bool, message string) {
 // kinds are those of the objects that the router makes, and their names.
 var kinds = map[schema.GroupVersionKind][]string{
 	fleetrouter.Table: {"churn-gateway"},
-	{Group: "apps", Version: "v1", Kind: "Deployment"}: {"churn-gateway"},
-	{Version: "v1", Kind: "Service"}:                   {"churn-gateway", "churn-gateway-peers"},
+	{Group: "apps", Version: "v1", Kind: "Deployment"}:            {"churn-gateway"},
+	{Version: "v1", Kind: "Service"}:                              {"churn-gateway", "churn-gateway-peers"},
+	{Group: "policy", Version: "v1", Kind: "PodDisruptionBudget"}: {"churn-gateway"},
 }
 
 // look is what the owner of the namespace sees of them.
