@@ -97,10 +97,10 @@ type Notification struct {
 	Email *Email `json:"email,omitempty"`
 	// Webhook gets the event as JSON.
 	Webhook *WebhookChannel `json:"webhook,omitempty"`
-	// When says of which events: Promoted, RolledBack, Paused, Deadline and
+	// When says of which events: Promoted, Completed, RolledBack, Paused, Deadline and
 	// Invalid unless said otherwise.
 	// +kubebuilder:validation:MaxItems=32
-	// +kubebuilder:validation:items:Enum=Started;Ready;Step;Paused;Resumed;Held;Invalid;Warned;Promoting;Promoted;RollingBack;RolledBack;Deadline;Command;Retry
+	// +kubebuilder:validation:items:Enum=Started;Ready;Step;Paused;Resumed;Held;Invalid;Warned;Promoting;Promoted;Completed;RollingBack;RolledBack;Deadline;Command;Retry
 	// +listType=set
 	When []string `json:"when,omitempty"`
 	// Template of the text, as Go's text/template reads it, with .Rollout,

@@ -35,7 +35,7 @@ func (n *Notification) setDefaults() {
 		n.Name = n.kind()
 	}
 	if len(n.When) == 0 {
-		n.When = []string{"Promoted", "RolledBack", "Paused", "Deadline", "Invalid"}
+		n.When = []string{"Promoted", "Completed", "RolledBack", "Paused", "Deadline", "Invalid"}
 	}
 	if p := n.PagerDuty; p != nil && p.Severity == "" {
 		p.Severity = "error"

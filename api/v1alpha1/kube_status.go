@@ -11,6 +11,9 @@ const (
 	ConditionProgressing = "Progressing"
 	// ConditionPromoted is true when the newest revision serves everybody.
 	ConditionPromoted = "Promoted"
+	// ConditionCompleted is true when the newest revision was compared as
+	// planned and has ended, without a promotion.
+	ConditionCompleted = "Completed"
 	// ConditionRolledBack is true when the newest revision was taken back.
 	ConditionRolledBack = "RolledBack"
 	// ConditionPaused is true while the rollout waits for a person.
@@ -35,7 +38,7 @@ type ModelRolloutStatus struct {
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// Phase is Idle, Initializing, Progressing, Paused, Promoting, Promoted,
-	// RollingBack or RolledBack.
+	// Completing, Completed, RollingBack or RolledBack.
 	Phase string `json:"phase,omitempty"`
 	// Reason says why it is in this phase.
 	Reason string `json:"reason,omitempty"`

@@ -54,7 +54,7 @@ evidence that it is no worse, and takes it back when there is enough evidence
 that it is.`
 
 const exitCodes = `
-Exit codes: 0 promoted (or done), 3 rolled back, 4 held at the deadline,
+Exit codes: 0 promoted or completed (or done), 3 rolled back, 4 held at the deadline,
 2 bad file or flags, 1 anything else.`
 
 // Main runs one command line and returns the exit code. It returns when the

@@ -130,7 +130,7 @@ func ended(o engine.Outcome) error {
 	switch {
 	case o.Held:
 		return &codeError{exitHeld, nil}
-	case o.Phase == rollout.Promoted:
+	case o.Phase == rollout.Promoted, o.Phase == rollout.Completed:
 		return nil
 	case o.Phase == rollout.RolledBack:
 		return &codeError{exitRolledBack, nil}

@@ -232,6 +232,9 @@ func sentenceOf(s rollout.State, over bool) string {
 	case s.Phase == rollout.Promoted:
 		return fmt.Sprintf("%s was promoted at %s%s", v, at,
 			next(over, ": nothing to do. Name it as stable, and the next version as canary, in the file"))
+	case s.Phase == rollout.Completed:
+		return fmt.Sprintf("%s was compared and ended at %s%s", v, at,
+			next(over, ": write another strategy and run it with --retry, or name another version as canary in the file"))
 	case s.Phase == rollout.RolledBack:
 		return fmt.Sprintf("%s was taken back at %s: %s%s", v, at, strings.TrimSuffix(s.Reason, "."),
 			next(over, ". Run it again with --retry, or name another version as canary in the file"))

@@ -72,11 +72,11 @@ func waitCommand(p Program) *cobra.Command {
 rollout that ends otherwise ends the wait as well. One that was started a moment ago
 and does not answer yet is waited for.
 
-Exit codes: 0 promoted, or in the phase that was waited for; 3 rolled back; 4 held at
+Exit codes: 0 promoted or completed, or in the phase that was waited for; 3 rolled back; 4 held at
 the deadline; 2 bad flags; 1 anything else, the end of --timeout among it.`
 	cmd.Example = "  haldane wait --timeout 2h --report rollout.xml\n  haldane wait --for=Paused --timeout 30m && haldane promote"
 	f := cmd.Flags()
-	f.Var(&w.goal, "for", "a phase, like Promoted, RolledBack or Paused, or ended: any end")
+	f.Var(&w.goal, "for", "a phase, like Promoted, Completed, RolledBack or Paused, or ended: any end")
 	f.DurationVar(&w.timeout, "timeout", 0, "give up after this time (default: never)")
 	f.StringVar(&w.revision, "revision", "", "wait for this version of the candidate: another one's end is not the one that is meant")
 	w.report.flag(cmd)
@@ -174,7 +174,7 @@ func (w *waiting) end(cmd *cobra.Command, s *engine.Status) error {
 	o, over := outcomeOfStatus(s)
 	var err error
 	switch {
-	case over && (s.Phase != rollout.Promoted || w.goal == anyEnd || w.goal.reached(s) || w.goal == goal(rollout.RolledBack)):
+	case over && (s.Phase == rollout.RolledBack || o.Held || w.goal == anyEnd || w.goal.reached(s) || w.goal == goal(rollout.RolledBack)):
 		err = ended(o)
 	case over:
 		err = &codeError{exitFailed, fmt.Errorf("%s was %s without having been seen %s", s.Name, s.Phase, w.goal)}

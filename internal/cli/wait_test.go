@@ -78,6 +78,8 @@ func TestWait(t *testing.T) {
 		{"for rolled back, promoted", []engine.Status{climbing, promoted}, []string{"--for=RolledBack"}, 0, ""},
 		{"for a pause", []engine.Status{climbing, in(rollout.Paused), back}, []string{"--for=Paused"}, 0, ""},
 		{"for a pause, held", []engine.Status{climbing, held}, []string{"--for=Paused"}, 4, ""},
+		{"completed", []engine.Status{climbing, in(rollout.Completed)}, nil, 0, ""},
+		{"for promoted, completed", []engine.Status{climbing, in(rollout.Completed)}, []string{"--for=Promoted"}, 1, "Completed without having been seen Promoted"},
 		{"for a pause that never was", []engine.Status{climbing, promoted}, []string{"--for=Paused"}, 1, "Promoted without having been seen Paused"},
 		{"of a version", []engine.Status{of("v1", promoted), of("v2", climbing), of("v2", back)}, []string{"--revision", "v2"}, 3, ""},
 		{"of a hash", []engine.Status{back}, []string{"--revision", "abc"}, 3, ""},

@@ -21,7 +21,7 @@ var ErrStopped = errors.New("the engine has stopped")
 
 // Outcome is how a rollout ended for whoever waits for it.
 type Outcome struct {
-	Phase  rollout.Phase // Promoted, RolledBack, or Paused when held at the deadline
+	Phase  rollout.Phase // Promoted, Completed, RolledBack, or Paused when held at the deadline
 	Held   bool          // at its deadline, undecided
 	Reason string
 }

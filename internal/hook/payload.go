@@ -67,7 +67,7 @@ func phase(s rollout.State) string {
 		return "Initialized"
 	case rollout.Promoting:
 		return "Promoting"
-	case rollout.Promoted:
+	case rollout.Promoted, rollout.Completed:
 		return "Succeeded"
 	case rollout.RollingBack, rollout.RolledBack:
 		return "Failed"
@@ -80,7 +80,7 @@ func after(k rollout.EventKind, now string) string {
 	switch k {
 	case rollout.EventPromoting:
 		return "Promoting"
-	case rollout.EventPromoted:
+	case rollout.EventPromoted, rollout.EventCompleted:
 		return "Succeeded"
 	case rollout.EventRollback, rollout.EventRolledBack:
 		return "Failed"

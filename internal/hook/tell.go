@@ -18,7 +18,7 @@ func (c Config) Channels() []outbox.Channel {
 		out = append(out, outbox.Channel{
 			Name: "hook/" + h.Name,
 			Wants: func(e rollout.Event) bool {
-				return h.When == Event || e.Kind == rollout.EventPromoted || e.Kind == rollout.EventRolledBack
+				return h.When == Event || e.Kind == rollout.EventPromoted || e.Kind == rollout.EventCompleted || e.Kind == rollout.EventRolledBack
 			},
 			Send: func(ctx context.Context, m outbox.Message) error { return c.tell(ctx, h, m) },
 		})

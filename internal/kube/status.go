@@ -136,6 +136,7 @@ func conditions(out *v1alpha1.ModelRolloutStatus, s seen, phase rollout.Phase) {
 	set(v1alpha1.ConditionProgressing, on, reason, out.Waiting)
 	set(v1alpha1.ConditionPaused, phase == rollout.Paused, reason, out.Waiting)
 	set(v1alpha1.ConditionPromoted, phase == rollout.Promoted, reason, out.Reason)
+	set(v1alpha1.ConditionCompleted, phase == rollout.Completed, reason, out.Reason)
 	set(v1alpha1.ConditionRolledBack, phase == rollout.RolledBack, reason, out.Reason)
 	for _, x := range s.turned.conditions {
 		set(x.Type, x.True, reasonOf(x), x.Message)

@@ -61,7 +61,7 @@ func (w Chat) body(n note) any {
 }
 
 // PagerDuty opens an incident for bad news of an attempt, and closes it when the
-// attempt is promoted or goes on.
+// attempt is promoted, ends with its report, or goes on.
 type PagerDuty struct {
 	URL      string // "" is the service's usual one
 	Key      Secret
@@ -78,7 +78,7 @@ func (w PagerDuty) send(ctx context.Context, c *Config, n note) error {
 	}
 	action, severity := "trigger", w.Severity
 	switch {
-	case n.event.Kind == rollout.EventPromoted || n.event.Kind == rollout.EventResumed:
+	case n.event.Kind == rollout.EventPromoted || n.event.Kind == rollout.EventCompleted || n.event.Kind == rollout.EventResumed:
 		action = "resolve"
 	case !grave(n.event.Kind):
 		severity = "info"

@@ -144,7 +144,7 @@ func TestIncidents(t *testing.T) {
 		action, severity string
 	}{
 		{rollout.EventDeadline, "trigger", "critical"}, {rollout.EventStep, "trigger", "info"},
-		{rollout.EventRolledBack, "trigger", "critical"}, {rollout.EventPromoted, "resolve", "info"}, {rollout.EventResumed, "resolve", "info"},
+		{rollout.EventRolledBack, "trigger", "critical"}, {rollout.EventPromoted, "resolve", "info"}, {rollout.EventCompleted, "resolve", "info"}, {rollout.EventResumed, "resolve", "info"},
 	} {
 		if err := send(t, p, event(c.kind, "it happened")); err != nil {
 			t.Fatal(err)

@@ -120,9 +120,13 @@ func suiteOf(r Report) suite {
 
 // ending is the testcase of the rollout as a whole.
 func ending(r Report) testcase {
-	c := testcase{Name: fmt.Sprintf("%s replaces %s", r.Canary, r.Stable), Time: seconds(r.Seconds)}
+	name := "%s replaces %s"
+	if r.Result == Completed {
+		name = "%s compared with %s"
+	}
+	c := testcase{Name: fmt.Sprintf(name, r.Canary, r.Stable), Time: seconds(r.Seconds)}
 	switch r.Result {
-	case Promoted:
+	case Promoted, Completed:
 		c.Out = r.Reason
 	case RolledBack:
 		c.Failure = &message{Message: r.Reason, Type: "RolledBack", Text: r.Reason}

@@ -91,6 +91,8 @@ func (r Report) headline() string {
 	switch r.Result {
 	case Promoted:
 		return fmt.Sprintf("✅ %s promoted%s after %s", v, attempt, took)
+	case Completed:
+		return fmt.Sprintf("✅ %s compared%s and ended as planned after %s", v, attempt, took)
 	case RolledBack:
 		return fmt.Sprintf("❌ %s taken back%s after %s", v, attempt, took)
 	case Held:

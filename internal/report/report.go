@@ -49,6 +49,7 @@ type Result string
 const (
 	Promoted   Result = "promoted"
 	RolledBack Result = "rolled back"
+	Completed  Result = "completed" // compared as planned, with nothing to promote
 	Held       Result = "held"      // at its deadline, undecided
 	Unfinished Result = "not ended" // when the report was made
 )
@@ -115,7 +116,7 @@ func New(s Source) Report {
 			continue
 		}
 		r.Events = append(r.Events, Event{e.At, e.Kind, e.Step + 1, e.Message, e.By})
-		if e.Kind == rollout.EventPromoted || e.Kind == rollout.EventRolledBack || e.Kind == rollout.EventDeadline && r.Result == Held {
+		if e.Kind == rollout.EventPromoted || e.Kind == rollout.EventCompleted || e.Kind == rollout.EventRolledBack || e.Kind == rollout.EventDeadline && r.Result == Held {
 			r.Ended = e.At
 		}
 	}
@@ -133,6 +134,8 @@ func resultOf(s engine.Status) Result {
 	switch {
 	case s.Phase == rollout.Promoted:
 		return Promoted
+	case s.Phase == rollout.Completed:
+		return Completed
 	case s.Phase == rollout.RolledBack:
 		return RolledBack
 	case s.HeldAtDeadline():

@@ -57,7 +57,7 @@ func what(p rollout.Step) string {
 // stateOf tells what became of step i, whose last block was judged as d ("" if
 // the journal has none).
 func stateOf(s engine.Status, i int, d analysis.Decision) StepState {
-	ended := s.Phase == rollout.Promoted || s.Phase == rollout.Promoting
+	ended := s.Phase == rollout.Promoted || s.Phase == rollout.Promoting || s.Phase == rollout.Completing || s.Phase == rollout.Completed
 	gate := s.Steps[i].Pause == nil && s.Steps[i].Weight < traffic.Percent(100)
 	switch {
 	case s.Phase == rollout.Idle || s.Phase == rollout.Initializing:

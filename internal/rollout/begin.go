@@ -79,13 +79,13 @@ func (t *turn) arrive() {
 	case !f.candidate(), left && past.promotedOver(f.Stable):
 		t.adopt(f, past.Attempt)
 		t.enter(Idle, f.idleReason(t.s.Retired))
-	case left && past.Phase == RolledBack:
+	case left && (past.Phase == RolledBack || past.Phase == Completed):
 		t.adopt(f, past.Attempt)
 		if t.s.Serving != "" {
 			t.enter(Idle, "") // stable takes over first
 			return
 		}
-		t.enter(RolledBack, past.Reason)
+		t.enter(past.Phase, past.Reason)
 		t.s.Ended = true
 	default:
 		t.begin(f, past.Attempt+1)

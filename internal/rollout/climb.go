@@ -18,13 +18,16 @@ func (t *turn) climb() bool {
 	t.s.Asking = false
 	switch {
 	case t.s.Deadline:
-		t.waiting = fmt.Sprintf("Held at %s: its deadline has passed. Promote gives it another %s, promote --full skips the evidence, abort takes it back", t.share(), t.s.Plan.MaxDuration)
+		t.waiting = fmt.Sprintf("Held at %s: its deadline has passed. %s", t.share(), t.s.Plan.wayOut("Promote"))
 	case t.s.HeldBy != "":
 		t.waiting = fmt.Sprintf("Held at %s by %s: resume goes on, abort takes it back", t.share(), t.s.HeldBy)
 	case hold.kind != noHold:
 		t.waiting = hold.why
 	case t.mayLeave():
-		hold, leave = t.confirmed(t.confirmNext())
+		leave = true
+		if k, asks := t.confirmNext(); asks {
+			hold, leave = t.confirmed(k)
+		}
 		leave = leave && t.roomFor(t.s.Plan.needs(t.s.Step+1))
 	}
 	t.alert(hold)
@@ -116,6 +119,10 @@ func (t *turn) enterStep(k int) {
 	t.s.Step, t.s.StepBegan, t.s.Approved, t.s.Exposed = k, noTime, false, true
 	t.s.Asking, t.s.Confirmed = false, nil
 	steps := t.s.Plan.Steps
+	if k >= len(steps) && t.s.Plan.reports() {
+		t.complete(t.why())
+		return
+	}
 	if k >= len(steps) || steps[k].full() {
 		t.beginPromotion()
 		return

@@ -91,11 +91,11 @@ func (t *turn) wake() time.Time {
 		if !s.Ended && !s.Clear.IsZero() {
 			consider(s.Clear.Add(s.Plan.ScaleDown))
 		}
-	case RollingBack:
+	case Completing, RollingBack:
 		if s.Kept != nil {
 			consider(s.PhaseBegan.Add(s.Plan.readyWithin()))
 		}
-	case Promoted, RolledBack:
+	case Promoted, Completed, RolledBack:
 		if !s.Ended {
 			consider(s.PhaseBegan.Add(s.Plan.ScaleDown))
 		}

@@ -109,6 +109,8 @@ func (t *turn) commandFull(c Command) (done, refused string) {
 	switch {
 	case t.s.Phase != Progressing && t.s.Phase != Paused:
 		return "", t.noTraffic("promote")
+	case p.reports():
+		return "", fmt.Sprintf("This plan ends with a report and promotes nothing: to roll %s out, write another strategy and retry", p.Canary)
 	case !t.ready(canary):
 		return "", fmt.Sprintf("%s is not ready%s: it would get all traffic and could not answer", p.Canary, t.message(canary))
 	}
@@ -139,6 +141,8 @@ func (t *turn) commandAbort(c Command) (done, refused string) {
 		return fmt.Sprintf("All traffic goes to %s now", p.Stable), ""
 	case RollingBack:
 		return fmt.Sprintf("%s is already being taken back", p.Canary), ""
+	case Completing, Completed:
+		return "", fmt.Sprintf("%s has been compared, and its traffic goes back to %s by itself", p.Canary, p.Stable)
 	case RolledBack:
 		return "", fmt.Sprintf("%s has already been taken back", p.Canary)
 	case Promoted:
@@ -188,6 +192,8 @@ func (t *turn) commandRetry(c Command) (done, refused string) {
 	f := t.file()
 	past, left := t.s.Retired[f.Canary.Hash]
 	switch {
+	case t.s.Phase == Completing:
+		return "", fmt.Sprintf("%s still ends: retry when that is done", t.s.Plan.Canary)
 	case t.s.Phase == RollingBack:
 		return "", fmt.Sprintf("%s is still being taken back: retry when that is done", t.s.Plan.Canary)
 	case t.s.Phase != Idle && !t.s.Phase.Terminal():
@@ -212,6 +218,8 @@ func (t *turn) noTraffic(verb string) string {
 		return fmt.Sprintf("Cannot %s: %s is getting all traffic. Abort takes it back", verb, c)
 	case Promoted:
 		return fmt.Sprintf("Cannot %s: %s is already promoted", verb, c)
+	case Completing, Completed:
+		return fmt.Sprintf("Cannot %s: %s was compared and has ended. Retry runs it again", verb, c)
 	case RollingBack, RolledBack:
 		return fmt.Sprintf("Cannot %s: %s was taken back. Retry runs it again", verb, c)
 	}

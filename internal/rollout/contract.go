@@ -32,7 +32,20 @@ type Plan struct {
 	ReadyWithin time.Duration   `json:"readyWithin"` // how long the candidate may take to become ready; 0: ten minutes
 	ScaleDown   time.Duration   `json:"scaleDown"`   // delay between the end of its traffic and the end of an arm
 	Confirm     []Confirm       `json:"confirm,omitempty"`
+	End         End             `json:"end,omitempty"` // what the end of the ladder is; "" is EndPromote
 }
+
+// End says what follows when the last step has shown what it has to.
+type End string
+
+// The ends of a ladder.
+const (
+	EndPromote End = "Promote" // the candidate takes stable's place
+	EndReport  End = "Report"  // all traffic goes back to stable, the candidate ends, and what was learnt is kept
+)
+
+// reports reports whether the plan ends without a promotion.
+func (p Plan) reports() bool { return p.End == EndReport }
 
 // Confirm is a question that must be answered with yes, by a hook or a check,
 // before the rollout goes on.
@@ -77,17 +90,19 @@ const (
 	Paused       Phase = "Paused"       // held by a person, a pause step, or the deadline
 	Promoting    Phase = "Promoting"    // all traffic to the candidate, then stable's place
 	Promoted     Phase = "Promoted"     // terminal for the revision
+	Completing   Phase = "Completing"   // all is shown and nothing is to be promoted: all traffic to stable
+	Completed    Phase = "Completed"    // terminal for the revision: the verdict stands, stable serves
 	RollingBack  Phase = "RollingBack"  // all traffic to stable, then the candidate ends
 	RolledBack   Phase = "RolledBack"   // terminal for the revision
 )
 
 // Phases returns all phases, in the order of a rollout's life.
 func Phases() []Phase {
-	return []Phase{Idle, Initializing, Progressing, Paused, Promoting, Promoted, RollingBack, RolledBack}
+	return []Phase{Idle, Initializing, Progressing, Paused, Promoting, Promoted, Completing, Completed, RollingBack, RolledBack}
 }
 
 // Terminal reports whether nothing more happens to this revision by itself.
-func (p Phase) Terminal() bool { return p == Promoted || p == RolledBack }
+func (p Phase) Terminal() bool { return p == Promoted || p == Completed || p == RolledBack }
 
 // Verb is what a person or a pipeline asks for.
 type Verb string
@@ -226,6 +241,7 @@ const (
 	EventInvalid    EventKind = "Invalid" // the comparison cannot be trusted
 	EventPromoting  EventKind = "Promoting"
 	EventPromoted   EventKind = "Promoted"
+	EventCompleted  EventKind = "Completed"
 	EventRollback   EventKind = "RollingBack"
 	EventRolledBack EventKind = "RolledBack"
 	EventDeadline   EventKind = "Deadline"

@@ -82,6 +82,9 @@ func drawWorld(t *rapid.T) (rollout.Plan, script) {
 	}
 	steps = append(steps, 90, 100) // a last gate in any case
 	plan := walkPlan("v1", "v2", steps...)
+	if rapid.Bool().Draw(t, "reports") {
+		plan = reporting(walkPlan("v1", "v2", steps[:len(steps)-1]...))
+	}
 	if rapid.Bool().Draw(t, "gates") {
 		plan.Confirm = everyGate
 	}

@@ -34,9 +34,17 @@ func (t *turn) deadline() bool {
 	}
 	t.s.Deadline = true
 	t.enter(Paused, "Deadline: "+why)
-	t.emit(EventDeadline, "%s: %s stays at %s; promote gives it another %s, promote --full skips the evidence, abort takes it back",
-		why, t.s.Plan.Canary, t.share(), t.s.Plan.MaxDuration)
+	t.emit(EventDeadline, "%s: %s stays at %s; %s", why, t.s.Plan.Canary, t.share(), t.s.Plan.wayOut("promote"))
 	return true
+}
+
+// wayOut says what a person can do at the deadline, beginning with the word
+// promote as it is given.
+func (p Plan) wayOut(promote string) string {
+	if p.reports() {
+		return fmt.Sprintf("%s gives it another %s, abort takes it back", promote, p.MaxDuration)
+	}
+	return fmt.Sprintf("%s gives it another %s, promote --full skips the evidence, abort takes it back", promote, p.MaxDuration)
 }
 
 // extend gives the rollout another MaxDuration from now.

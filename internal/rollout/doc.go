@@ -24,7 +24,7 @@
 // cannot take yet stays for a limited time.
 //
 // A file holds one concern each: begin and handover (which revision),
-// initialize, climb (the ladder), room, hold, deadline, promote, rollback,
+// initialize, climb (the ladder), room, hold, deadline, promote, complete, rollback,
 // commands, listen (evidence), gates and signals (what is asked of the outside,
 // and what it says unasked), clock, want (the target follows from the rest of
 // the state alone). All functions are safe for concurrent use.

@@ -5,12 +5,17 @@ import (
 	"slices"
 )
 
-// confirmNext returns what has to be confirmed to leave the current step.
-func (t *turn) confirmNext() GateKind {
-	if k := t.s.Step + 1; k >= len(t.s.Plan.Steps) || t.s.Plan.Steps[k].full() {
-		return ConfirmPromotion
+// confirmNext returns what has to be confirmed to leave the current step. The
+// end of a plan that promotes nothing asks nobody.
+func (t *turn) confirmNext() (k GateKind, asks bool) {
+	next := t.s.Step + 1
+	switch {
+	case next >= len(t.s.Plan.Steps) && t.s.Plan.reports():
+		return "", false
+	case next >= len(t.s.Plan.Steps) || t.s.Plan.Steps[next].full():
+		return ConfirmPromotion, true
 	}
-	return ConfirmStep
+	return ConfirmStep, true
 }
 
 // confirmed reports whether everything that is asked before going on has been

@@ -69,6 +69,10 @@ func (t *turn) move() bool {
 		moved = t.promote()
 	case Promoted:
 		moved = t.promoted()
+	case Completing:
+		moved = t.completing()
+	case Completed:
+		moved = t.completed()
 	case RollingBack:
 		moved = t.rollBack()
 	case RolledBack:

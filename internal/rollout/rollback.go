@@ -76,16 +76,8 @@ func (t *turn) rollBack() bool {
 		// It was being replaced unjudged; now it is judged.
 		t.s.Superseded, t.s.Reason = false, t.s.Verdict.Reason
 	}
-	if t.s.Kept != nil {
-		left := t.overhang(*t.s.Kept)
-		if !t.now.Before(t.s.PhaseBegan.Add(p.readyWithin())) {
-			left = nil // stable does not come: there is no third place
-		}
-		return t.giveUp(left)
-	}
-	if !t.carried() {
-		t.waiting = fmt.Sprintf("Waiting for the router to confirm that all traffic has left %s", p.Canary)
-		return false
+	if moved, busy := t.leave(); busy {
+		return moved
 	}
 	if t.s.Superseded {
 		t.retire(RollingBack)
@@ -98,8 +90,30 @@ func (t *turn) rollBack() bool {
 	return true
 }
 
+// leave waits until all traffic has left the candidate. busy is false when it
+// is known to have.
+func (t *turn) leave() (moved, busy bool) {
+	p := t.s.Plan
+	switch {
+	case t.s.Kept != nil:
+		left := t.overhang(*t.s.Kept)
+		if !t.now.Before(t.s.PhaseBegan.Add(p.readyWithin())) {
+			left = nil // stable does not come: there is no third place
+		}
+		return t.giveUp(left), true
+	case !t.carried():
+		t.waiting = fmt.Sprintf("Waiting for the router to confirm that all traffic has left %s", p.Canary)
+		return false, true
+	}
+	return false, false
+}
+
 // rolledBack ends the candidate once it is safe, and waits for another one.
-func (t *turn) rolledBack() bool {
+func (t *turn) rolledBack() bool { return t.dismiss("was taken back") }
+
+// dismiss ends a candidate that is over, which the sentences tell in the words
+// of how, once it is safe.
+func (t *turn) dismiss(how string) bool {
 	p := t.s.Plan
 	replaced := t.file().Canary.Hash != p.Canary.Hash
 	switch {
@@ -107,7 +121,7 @@ func (t *turn) rolledBack() bool {
 		t.arrive()
 		return true
 	case t.s.Ended:
-		t.waiting = fmt.Sprintf("%s was taken back: retry runs it again, a new revision begins by itself", p.Canary)
+		t.waiting = fmt.Sprintf("%s %s: retry runs it again, a new revision begins by itself", p.Canary, how)
 	case !t.carried():
 		t.waiting = fmt.Sprintf("%s is kept running: the router does not confirm that no traffic goes there", p.Canary)
 	case t.now.Before(t.s.PhaseBegan.Add(p.ScaleDown)) && t.s.Exposed && !t.o.Workloads[canary].Failed:

@@ -15,7 +15,10 @@ import (
 // needs returns the share of traffic that step k gives the candidate, the end
 // of the ladder being all of it.
 func (p Plan) needs(k int) traffic.Weight {
-	if k >= len(p.Steps) || p.Steps[k].full() {
+	switch {
+	case k >= len(p.Steps) && p.reports():
+		return 0
+	case k >= len(p.Steps) || p.Steps[k].full():
 		return traffic.Full
 	}
 	return max(p.Steps[k].Weight, p.Steps[k].Shadow)

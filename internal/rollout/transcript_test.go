@@ -19,7 +19,7 @@ import (
 // TestTranscripts plays every file of testdata. `go test -run Transcripts
 // -rewrite` writes down what happens now: commit it only if it should.
 //
-//	plan canary=v2 [stable=v1] steps=(5,pause,10m,s100,25*2,100) [max= on= ready= down= confirm=(promotion:hook)]
+//	plan canary=v2 [stable=v1] steps=(5,pause,10m,s100,25*2,100) [max= on= ready= down= end=Report confirm=(promotion:hook)]
 //	    what the file says from now on; a step is a weight, a weight with its
 //	    factor, s and a mirrored share, the word pause, or a time to pause
 //	observe [t=+10s] [traffic=carried|unknown|written|other] [stable= canary=ready|starting|failed|unknown|old]
@@ -252,6 +252,8 @@ func parsePlan(t *testing.T, d *datadriven.TestData) rollout.Plan {
 			p.MaxDuration = parseDuration(t, v)
 		case "on":
 			p.OnDeadline = rollout.OnDeadline(v)
+		case "end":
+			p.End = rollout.End(v)
 		case "ready":
 			p.ReadyWithin = parseDuration(t, v)
 		case "down":

@@ -27,12 +27,17 @@ func (s State) Validate() error {
 	}
 	switch s.Phase {
 	case "", Idle:
-	case Initializing, Progressing, Paused, Promoting, Promoted, RollingBack, RolledBack:
+	case Initializing, Progressing, Paused, Promoting, Promoted, Completing, Completed, RollingBack, RolledBack:
 		if s.Attempt < 1 || s.Plan.Canary.Hash == "" {
 			return damaged("phase %s without an attempt at a revision", s.Phase)
 		}
 	default:
 		return damaged("unknown phase %q", s.Phase)
+	}
+	switch e := s.Plan.End; e {
+	case "", EndPromote, EndReport:
+	default:
+		return damaged("a plan that ends with %q", e)
 	}
 	switch w := s.Want.Split; {
 	case s.Version < 0:

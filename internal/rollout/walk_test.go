@@ -70,6 +70,13 @@ func (w *walk) always(before rollout.State, d rollout.Decision) {
 	if split.Open && (!climbing || split.Canary == 0 && !pause) {
 		w.t.Fatalf("open to matches in %s at %s", s.Phase, split.Canary)
 	}
+	if s.Plan.End == rollout.EndReport && s.Serving == "" && (s.Phase == rollout.Promoting || s.Phase == rollout.Promoted) {
+		w.t.Fatalf("a plan that only reports is %s", s.Phase)
+	}
+	ends := s.Phase == rollout.Completing || s.Phase.Terminal() && s.Phase != rollout.Promoted
+	if ends && s.Kept == nil && (split.Canary > 0 || split.Mirror > 0 || split.Open) {
+		w.t.Fatalf("%s, and the candidate gets %s, %s mirrored", s.Phase, split.Canary, split.Mirror)
+	}
 	if (s.HeldBy != "" || s.Deadline) && s.Phase != rollout.Paused {
 		w.t.Fatalf("held, and yet %s", s.Phase)
 	}
@@ -142,9 +149,10 @@ func (w *walk) notePass(s rollout.State, o rollout.Observation) {
 // passed and the traffic seen is the traffic wanted.
 func (w *walk) rises(before rollout.State, o rollout.Observation, d rollout.Decision) {
 	s := d.State
-	climbs := s.Phase == rollout.Progressing || s.Phase == rollout.Paused || s.Phase == rollout.Promoting || s.Phase == rollout.Promoted
+	completes := s.Phase == rollout.Completing || s.Phase == rollout.Completed
+	climbs := s.Phase == rollout.Progressing || s.Phase == rollout.Paused || s.Phase == rollout.Promoting || s.Phase == rollout.Promoted || completes
 	same := s.Attempt == before.Attempt && s.Plan.Canary == before.Plan.Canary
-	if !climbs || !same || before.Phase.Terminal() || s.Step == before.Step && s.Phase != rollout.Promoting {
+	if !climbs || !same || before.Phase.Terminal() || s.Step == before.Step && s.Phase != rollout.Promoting && !completes {
 		return
 	}
 	if before.Phase == rollout.Initializing {
@@ -154,7 +162,7 @@ func (w *walk) rises(before rollout.State, o rollout.Observation, d rollout.Deci
 		return
 	}
 	full := obeyed(before, o, d, func(c rollout.Command) bool { return c.Verb == rollout.Promote && c.Full })
-	if before.Phase == rollout.Promoting || full {
+	if before.Phase == rollout.Promoting || before.Phase == rollout.Completing || full {
 		return
 	}
 	if !o.Traffic.Carries(before.Want.Split) {
@@ -163,7 +171,11 @@ func (w *walk) rises(before rollout.State, o rollout.Observation, d rollout.Deci
 	if o.Blind != "" {
 		w.t.Fatalf("step %d → %d, blind", before.Step, s.Step)
 	}
-	for i := range s.Step {
+	last := s.Step
+	if s.Phase == rollout.Completing || s.Phase == rollout.Completed {
+		last = len(s.Plan.Steps)
+	}
+	for i := range last {
 		if p := before.Plan.Steps[i]; p.Pause == nil && !w.passed[i] {
 			w.t.Fatalf("step %d → %d without a Pass at step %d", before.Step, s.Step, i)
 		}
@@ -237,7 +249,14 @@ func (w *walk) scaleDown(before rollout.State, o rollout.Observation, d rollout.
 
 var walkPlans = []rollout.Plan{
 	walkPlan("v1", "v2", 5, 25, 100), walkPlan("v1", "v3", -100, 0, 30, -30, 50, 100), walkPlan("v1", "v2", 50),
+	reporting(walkPlan("v1", "v2", -100)), reporting(walkPlan("v1", "v3", 5, -30, 50)),
 	walkPlan("v2", "v3", 0, 10, 0, 100), walkPlan("v1", "v1", 50, 100), walkPlan("v1", "none", 50, 100),
+}
+
+// reporting is p without a promotion at its end.
+func reporting(p rollout.Plan) rollout.Plan {
+	p.End = rollout.EndReport
+	return p
 }
 
 // walkPlan makes a plan: a positive number is a weight, 0 a pause for a

@@ -47,7 +47,7 @@ func (s State) split() traffic.Split {
 	case Promoting:
 		w.Canary = s.kept(traffic.Full)
 		w.Open = s.Kept != nil
-	case RollingBack:
+	case Completing, RollingBack:
 		w.Canary = s.kept(0)
 	case Promoted:
 		return whole(w)
@@ -69,7 +69,7 @@ func (s State) scale() Scale {
 	case Idle:
 		x.Canary = s.Serving != ""
 		x.Draining = !x.Canary && !s.Ended
-	case RolledBack:
+	case Completed, RolledBack:
 		x.Canary = !s.Ended
 	case Promoted:
 		x.Stable, x.Promoted = !s.Ended, true

@@ -94,6 +94,8 @@ func TestHealth(t *testing.T) {
 		"paused":       {"ModelRollout", `{metadata: {generation: 2}, status: {phase: Paused, step: 3/4, waiting: "Waiting for a person", ` + ready + `}}`, "Suspended", "step 3/4: Waiting for a person"},
 		"promoting":    {"ModelRollout", `{metadata: {generation: 2}, status: {phase: Promoting, ` + ready + `}}`, "Progressing", "Promoting"},
 		"promoted":     {"ModelRollout", `{metadata: {generation: 2}, status: {phase: Promoted, reason: "Every step passed", ` + ready + `}}`, "Healthy", "Every step passed"},
+		"completing":   {"ModelRollout", `{metadata: {generation: 2}, status: {phase: Completing, reason: "All pairs agreed", ` + ready + `}}`, "Progressing", "All pairs agreed"},
+		"completed":    {"ModelRollout", `{metadata: {generation: 2}, status: {phase: Completed, reason: "All pairs agreed", ` + ready + `}}`, "Healthy", "All pairs agreed"},
 		"rolling back": {"ModelRollout", `{metadata: {generation: 2}, status: {phase: RollingBack, reason: "errors rose", ` + ready + `}}`, "Progressing", "errors rose"},
 		"rolled back":  {"ModelRollout", `{metadata: {generation: 2}, status: {phase: RolledBack, reason: "errors rose", ` + ready + `}}`, "Degraded", "errors rose"},
 		"not ready":    {"ModelRollout", `{metadata: {generation: 2}, status: {phase: Progressing, observedGeneration: 2, conditions: [{type: Promoted, status: "False"}, {type: Ready, status: "False", message: "no such route"}]}}`, "Degraded", "no such route"},

@@ -32,7 +32,7 @@ func TestFluxExpressions(t *testing.T) {
 	}
 	x := doc.Spec.HealthCheckExprs[0]
 	order := []struct{ name, expr string }{{"inProgress", x.InProgress}, {"failed", x.Failed}, {"current", x.Current}}
-	want := map[rollout.Phase]string{"": "inProgress", rollout.Idle: "current", rollout.Promoted: "current", rollout.RolledBack: "failed"}
+	want := map[rollout.Phase]string{"": "inProgress", rollout.Idle: "current", rollout.Promoted: "current", rollout.Completed: "current", rollout.RolledBack: "failed"}
 	for _, p := range append(rollout.Phases(), "") {
 		status := map[string]any{"observedGeneration": 2}
 		if p != "" {

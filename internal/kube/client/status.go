@@ -89,7 +89,8 @@ func warnings(m *v1alpha1.ModelRollout) []string {
 	for _, x := range m.Status.Conditions {
 		bad := metav1.ConditionTrue
 		switch x.Type {
-		case v1alpha1.ConditionProgressing, v1alpha1.ConditionPaused, v1alpha1.ConditionPromoted, v1alpha1.ConditionRolledBack:
+		case v1alpha1.ConditionProgressing, v1alpha1.ConditionPaused, v1alpha1.ConditionPromoted,
+			v1alpha1.ConditionCompleted, v1alpha1.ConditionRolledBack:
 			continue
 		case v1alpha1.ConditionReady, v1alpha1.ConditionSourceAvailable:
 			bad = metav1.ConditionFalse

@@ -2,7 +2,7 @@
 
 import { useMemo } from "preact/hooks";
 import { count, percent } from "./format";
-import { arms, type ArmName, type Block, type Status, type Totals } from "./types";
+import { arms, terminalPhase, type ArmName, type Block, type Status, type Totals } from "./types";
 
 const shownClasses = 8;
 
@@ -68,7 +68,7 @@ const fields: [keyof Totals, string][] = [
 
 export function Counts(props: { status: Status }) {
   const { totals, workloads, labels, phase } = props.status;
-  const terminal = phase === "Promoted" || phase === "RolledBack";
+  const terminal = terminalPhase(phase);
   const of = (arm: ArmName) => totals?.[arm];
   const coverage = (arm: ArmName) => {
     const c = labels?.[arm];

@@ -20,6 +20,8 @@ const ended: Partial<Record<Phase, string>> = {
   Idle: "there is no candidate",
   Promoted: "the rollout has ended: the canary is promoted",
   RolledBack: "the rollout has ended: the canary is rolled back",
+  Completed: "the rollout has ended: the versions were compared as planned",
+  Completing: "it ends: the versions were compared as planned",
   RollingBack: "it is being rolled back",
   Promoting: "it is being promoted",
 };
@@ -42,7 +44,7 @@ const actions: Action[] = [
   },
   {
     key: "retry", verb: "retry", label: "Retry",
-    refusal: (s) => (s.phase === "RolledBack" || (s.phase === "Idle" && s.canary.hash !== "") ? "" : "only a version that was taken back can be tried again"),
+    refusal: (s) => (s.phase === "RolledBack" || s.phase === "Completed" || (s.phase === "Idle" && s.canary.hash !== "") ? "" : "only a version that was taken back, or compared, can be tried again"),
   },
   {
     key: "full", verb: "promote", full: true, label: "Promote fully…",

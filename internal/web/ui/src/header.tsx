@@ -6,7 +6,7 @@ import { duration, sentence, time } from "./format";
 import { store, useNow, type Link } from "./store";
 import { choose, chosen, type Choice } from "./theme";
 import { stepName } from "./traffic";
-import type { Hold, Phase, Status } from "./types";
+import { terminalPhase, type Hold, type Phase, type Status } from "./types";
 
 export const phases: Record<Phase, { glyph: string; word: string; tone: string }> = {
   Idle: { glyph: "○", word: "Idle", tone: "wait" },
@@ -15,6 +15,8 @@ export const phases: Record<Phase, { glyph: string; word: string; tone: string }
   Paused: { glyph: "‖", word: "Paused", tone: "warn" },
   Promoting: { glyph: "▲", word: "Promoting", tone: "good" },
   Promoted: { glyph: "✓", word: "Promoted", tone: "good" },
+  Completing: { glyph: "▼", word: "Completing", tone: "good" },
+  Completed: { glyph: "✓", word: "Completed", tone: "good" },
   RollingBack: { glyph: "▼", word: "Rolling back", tone: "bad" },
   RolledBack: { glyph: "✕", word: "Rolled back", tone: "bad" },
 };
@@ -92,7 +94,7 @@ export function Masthead(props: { status: Status; connected: boolean }) {
   const s = props.status;
   const p = phases[s.phase] ?? phases.Idle;
   const now = useNow(props.connected);
-  const terminal = s.phase === "Promoted" || s.phase === "RolledBack";
+  const terminal = terminalPhase(s.phase);
   const until = terminal ? ended(s) : Math.max(now, Date.parse(s.now));
   const began = s.began ? Date.parse(s.began) : NaN;
   const left = s.deadline && !terminal ? Date.parse(s.deadline) - until : NaN;

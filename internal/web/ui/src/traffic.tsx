@@ -1,7 +1,7 @@
 // Where the traffic goes: wanted, reported, measured, and the ladder of steps.
 
 import { count, nanoseconds, percent, weight } from "./format";
-import type { Block, Status, Step } from "./types";
+import { terminalPhase, type Block, type Status, type Step } from "./types";
 
 export function stepName(s: Step | undefined): string {
   if (!s) return "–";
@@ -28,7 +28,7 @@ export function Traffic(props: { status: Status; blocks: Block[] }) {
   const s = props.status;
   const wanted = s.wanted.canary / 100;
   const seen = measured(props.blocks[props.blocks.length - 1]);
-  const terminal = s.phase === "Promoted" || s.phase === "RolledBack";
+  const terminal = terminalPhase(s.phase);
   const observed = s.observed.canary / 100;
   const ticks = [...new Set((s.steps ?? []).map((step) => (step.weight ?? 0) / 100).filter((w) => w > 0 && w < 100))];
   return (
@@ -59,7 +59,7 @@ function Ladder(props: { status: Status }) {
   const steps = s.steps ?? [];
   if (steps.length === 0) return null;
   const state = (i: number): "done" | "now" | "ahead" | "failed" => {
-    if (s.phase === "Promoted") return "done";
+    if (s.phase === "Promoted" || s.phase === "Completing" || s.phase === "Completed") return "done";
     if (s.phase === "RolledBack" || s.phase === "RollingBack") return i < s.step ? "done" : i === s.step ? "failed" : "ahead";
     if (s.phase === "Idle" || s.phase === "Initializing") return "ahead";
     return i < s.step ? "done" : i === s.step ? "now" : "ahead";

@@ -2,7 +2,10 @@
 
 export type Phase =
   | "Idle" | "Initializing" | "Progressing" | "Paused"
-  | "Promoting" | "Promoted" | "RollingBack" | "RolledBack";
+  | "Promoting" | "Promoted" | "Completing" | "Completed" | "RollingBack" | "RolledBack";
+
+/** Nothing more happens to this version by itself. */
+export const terminalPhase = (p: Phase): boolean => p === "Promoted" || p === "Completed" || p === "RolledBack";
 
 export type Decision = "Pass" | "Fail" | "Inconclusive" | "Invalid" | "";
 
