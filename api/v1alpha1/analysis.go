@@ -3,7 +3,6 @@ package v1alpha1
 // Analysis says what is compared and how sure a decision must be.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.guardrails)",fieldPath=".guardrails",message="is not available in this version"
-// +kubebuilder:validation:XValidation:rule="!has(self.checks)",fieldPath=".checks",message="is not available in this version"
 // +kubebuilder:validation:XValidation:rule="duration(has(self.maxDuration) ? self.maxDuration : '2h') > duration(has(self.warmup) ? self.warmup : '90s')",fieldPath=".maxDuration",message="is no longer than the warmup: nothing could be judged"
 // +kubebuilder:validation:XValidation:rule="!has(self.metrics) || self.metrics.all(m, !has(m.outcome) || duration(has(self.warmup) ? self.warmup : '90s') + duration(has(m.outcome.maturity) ? m.outcome.maturity : '30m') < duration(has(self.maxDuration) ? self.maxDuration : '2h'))",fieldPath=".metrics",message="labels would come after maxDuration has ended: lengthen that, or shorten maturity"
 // +kubebuilder:validation:XValidation:rule="!has(self.metrics) || self.metrics.all(a, self.metrics.all(b, !(has(a.mean) && has(b.mean) && a.mean.of == b.mean.of && has(a.mean.bounds) && has(b.mean.bounds)) || a.mean.bounds == b.mean.bounds))",fieldPath=".metrics",message="bounds are others than those of the same number before: give every metric of it the same"
@@ -41,10 +40,11 @@ type Analysis struct {
 	// +kubebuilder:validation:Type=object
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Guardrails Reserved `json:"guardrails,omitempty"`
-	// +kubebuilder:validation:Schemaless
-	// +kubebuilder:validation:Type=object
-	// +kubebuilder:pruning:PreserveUnknownFields
-	Checks Reserved `json:"checks,omitempty"`
+	// Checks are requests that Haldane sends to the candidate by itself.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=name
+	Checks []Check `json:"checks,omitempty"`
 }
 
 // Source is exactly one place that counts come from.

@@ -110,6 +110,9 @@ func (a *Analysis) setDefaults() {
 	for i := range a.Metrics {
 		a.Metrics[i].setDefaults()
 	}
+	for i := range a.Checks {
+		a.Checks[i].setDefaults()
+	}
 }
 
 func (m *Metric) setDefaults() {

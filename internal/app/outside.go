@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
+	"github.com/haldane-dev/haldane/internal/check"
 	"github.com/haldane-dev/haldane/internal/cluster"
 	"github.com/haldane-dev/haldane/internal/engine"
 	"github.com/haldane-dev/haldane/internal/hook"
@@ -109,6 +110,7 @@ type outsiders struct {
 // caller is how a rollout calls others.
 type caller struct {
 	secrets secrets
+	arms    arms
 	client  *outbound.Client
 	allow   func(address string) error // of mail servers; nil allows all
 	link    string                     // to the dashboard
@@ -123,7 +125,14 @@ func outside(m *v1alpha1.ModelRollout, by caller) (outsiders, error) {
 	if err != nil {
 		return outsiders{}, err
 	}
-	out := outsiders{say: []engine.Outside{strays(cfg.Hooks)}}
+	out := outsiders{say: []engine.Outside{strays(confirm(m))}}
+	checks, err := checks(m, by.arms)
+	if err != nil {
+		return outsiders{}, err
+	}
+	if len(checks) > 0 {
+		out.say = append(out.say, check.New(check.Config{Checks: checks, Addresses: by.arms.address, Name: m.Name, Logger: by.log}))
+	}
 	if len(cfg.Hooks) > 0 {
 		out.say = append(out.say, hook.New(cfg))
 	}
@@ -154,7 +163,7 @@ func clusterOutside(allow func(string) error) func(cluster.Rollout) (kube.Outsid
 	return func(r cluster.Rollout) (kube.Outside, error) {
 		m := &v1alpha1.ModelRollout{Spec: *r.Spec}
 		m.Namespace, m.Name = r.Namespace, r.Name
-		o, err := outside(m, caller{secrets: clusterSecrets(r), client: c, allow: allow, log: r.Logger})
+		o, err := outside(m, caller{secrets: clusterSecrets(r), arms: clusterArms(r), client: c, allow: allow, log: r.Logger})
 		if err != nil {
 			return kube.Outside{}, err
 		}
@@ -162,9 +171,16 @@ func clusterOutside(allow func(string) error) func(cluster.Rollout) (kube.Outsid
 	}
 }
 
-// strays answers for hooks that a rollout under way asks and that have left the
-// file since: nobody else would, and the rollout would wait without a word.
-type strays []hook.Hook
+// confirm returns the questions that the plan of a file asks, in their order:
+// nobody is bothered about a candidate that does not pass its checks.
+func confirm(m *v1alpha1.ModelRollout) []rollout.Confirm {
+	return slices.Concat(check.Confirm(checkRules(m)), hook.Confirm(hooks(m, nil)))
+}
+
+// strays answers for hooks and checks that a rollout under way asks and that have
+// left the file since: nobody else would, and the rollout would wait without a
+// word. It is the questions of the file.
+type strays []rollout.Confirm
 
 func (strays) Bind(func()) {}
 func (strays) Close()      {}
@@ -172,10 +188,9 @@ func (strays) Close()      {}
 func (strays) Signals(engine.About) []rollout.Signal { return nil }
 
 func (s strays) Answers(_ engine.About, asks []rollout.Gate) []rollout.GateResult {
-	known := hook.Confirm(s)
 	var out []rollout.GateResult
 	for _, g := range asks {
-		if !slices.Contains(known, rollout.Confirm{Kind: g.Kind, Name: g.Name}) {
+		if !slices.Contains(s, rollout.Confirm{Kind: g.Kind, Name: g.Name}) {
 			out = append(out, rollout.GateResult{ID: g.ID, Message: "it has left the file since the rollout began: put it back, abort, or promote --full"})
 		}
 	}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
 	"github.com/haldane-dev/haldane/internal/analysis"
-	"github.com/haldane-dev/haldane/internal/hook"
 	"github.com/haldane-dev/haldane/internal/metric"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	"github.com/haldane-dev/haldane/internal/traffic"
@@ -44,7 +43,7 @@ func plan(m *v1alpha1.ModelRollout, stable, canary rollout.Revision) (rollout.Pl
 		OnDeadline:  rollout.OnDeadline(m.Spec.Analysis.OnDeadline),
 		ReadyWithin: c.ReadyWithin.Duration,
 		ScaleDown:   c.ScaleDownDelay.Duration,
-		Confirm:     hook.Confirm(hooks(m, nil)),
+		Confirm:     confirm(m),
 	}, nil
 }
 

@@ -158,7 +158,7 @@ func (l *local) build(recorder *telemetry.Recorder) error {
 		}
 	}
 	source := embedded.New(recorder, ledger)
-	l.outside, err = outside(m, caller{secrets: localSecrets(o.Dir), client: outbound.New(outbound.Options{}), link: l.links["dashboard"], log: o.Logger})
+	l.outside, err = outside(m, caller{secrets: localSecrets(o.Dir), arms: localArms(l.workload, o.Dir), client: outbound.New(outbound.Options{}), link: l.links["dashboard"], log: o.Logger})
 	if err != nil {
 		return cli.Usage(err)
 	}
