@@ -5,7 +5,8 @@ package v1alpha1
 // +kubebuilder:validation:XValidation:rule="!has(self.guardrails)",fieldPath=".guardrails",message="is not available in this version"
 // +kubebuilder:validation:XValidation:rule="duration(has(self.maxDuration) ? self.maxDuration : '2h') > duration(has(self.warmup) ? self.warmup : '90s')",fieldPath=".maxDuration",message="is no longer than the warmup: nothing could be judged"
 // +kubebuilder:validation:XValidation:rule="!has(self.metrics) || self.metrics.all(m, !has(m.outcome) || duration(has(self.warmup) ? self.warmup : '90s') + duration(has(m.outcome.maturity) ? m.outcome.maturity : '30m') < duration(has(self.maxDuration) ? self.maxDuration : '2h'))",fieldPath=".metrics",message="labels would come after maxDuration has ended: lengthen that, or shorten maturity"
-// +kubebuilder:validation:XValidation:rule="!has(self.metrics) || self.metrics.all(a, self.metrics.all(b, !(has(a.mean) && has(b.mean) && a.mean.of == b.mean.of && has(a.mean.bounds) && has(b.mean.bounds)) || a.mean.bounds == b.mean.bounds))",fieldPath=".metrics",message="bounds are others than those of the same number before: give every metric of it the same"
+// +kubebuilder:validation:XValidation:rule="!has(self.metrics) || self.metrics.all(m, !has(m.mean) || !has(m.mean.event) || duration(has(self.warmup) ? self.warmup : '90s') + duration(has(m.mean.maturity) ? m.mean.maturity : '30m') < duration(has(self.maxDuration) ? self.maxDuration : '2h'))",fieldPath=".metrics",message="events would come after maxDuration has ended: lengthen that, or shorten maturity"
+// +kubebuilder:validation:XValidation:rule="!has(self.metrics) || self.metrics.all(a, self.metrics.all(b, !(has(a.mean) && has(b.mean) && a.mean.of == b.mean.of && (has(a.mean.event) ? a.mean.event : ”) == (has(b.mean.event) ? b.mean.event : ”) && has(a.mean.bounds) && has(b.mean.bounds)) || a.mean.bounds == b.mean.bounds))",fieldPath=".metrics",message="bounds are others than those of the same number before: give every metric of it the same"
 // +kubebuilder:validation:XValidation:rule="!has(self.metrics) || self.metrics.all(a, self.metrics.all(b, !(has(a.mean) && has(b.drift) && a.mean.of == 'value' && has(a.mean.bounds) && has(b.drift.bounds)) || a.mean.bounds == b.drift.bounds))",fieldPath=".metrics",message="bounds are others than those of the same number before: give every metric of it the same"
 // +kubebuilder:validation:XValidation:rule="!has(self.metrics) || self.metrics.all(a, self.metrics.all(b, !(has(a.drift) && has(b.drift) && has(a.drift.bounds) && has(b.drift.bounds)) || a.drift.bounds == b.drift.bounds))",fieldPath=".metrics",message="bounds are others than those of the same number before: give every metric of it the same"
 // +kubebuilder:validation:XValidation:rule="!has(self.metrics) || size(self.metrics) == 0 || self.metrics.exists(m, !has(m.pairs))",fieldPath=".metrics",message="compare mirrored pairs alone: the weight steps need a metric of live traffic"
@@ -148,14 +149,30 @@ type Drift struct {
 // Mean compares the mean of a bounded number: exactly one of maxDecrease and
 // maxIncrease, in the number's own units.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.bounds) ? size(self.bounds) == 2 && self.bounds[0] < self.bounds[1] : self.of == 'confidence'",fieldPath=".bounds",message="must be the least and the greatest possible value, like [0, 1]: what lies outside is clipped"
-// +kubebuilder:validation:XValidation:rule="self.of != 'confidence' || !has(self.bounds) || self.bounds == [0.0, 1.0]",fieldPath=".bounds",message="of a confidence are [0, 1]: leave them out"
+// +kubebuilder:validation:XValidation:rule="has(self.bounds) ? size(self.bounds) == 2 && self.bounds[0] < self.bounds[1] : self.of in ['confidence', 'conversion']",fieldPath=".bounds",message="must be the least and the greatest possible value, like [0, 1]: what lies outside is clipped"
+// +kubebuilder:validation:XValidation:rule="!(self.of in ['confidence', 'conversion']) || !has(self.bounds) || self.bounds == [0.0, 1.0]",fieldPath=".bounds",message="of a confidence and of a conversion are [0, 1]: leave them out"
+// +kubebuilder:validation:XValidation:rule="(self.of in ['event', 'conversion']) == has(self.event)",fieldPath=".event",message="is the name of what happened, with of: event and of: conversion, and with nothing else"
+// +kubebuilder:validation:XValidation:rule="!has(self.maturity) || has(self.event)",fieldPath=".maturity",message="is of events: leave it out"
+// +kubebuilder:validation:XValidation:rule="!has(self.missing) || self.of == 'event'",fieldPath=".missing",message="is of events: leave it out, or write of: event"
+// +kubebuilder:validation:XValidation:rule="self.of != 'event' || (has(self.missing) && self.missing == 'unknown') || !has(self.bounds) || size(self.bounds) != 2 || (self.bounds[0] <= 0.0 && self.bounds[1] >= 0.0)",fieldPath=".bounds",message="leave out 0, which a prediction without the event counts as: widen them, or write missing: unknown"
 // +kubebuilder:validation:XValidation:rule="has(self.maxDecrease) != has(self.maxIncrease)",message="needs exactly one of maxDecrease (higher is better) and maxIncrease (lower is better)"
 // +kubebuilder:validation:XValidation:rule="!(has(self.maxDecrease) && self.maxDecrease <= 0.0) && !(has(self.maxIncrease) && self.maxIncrease <= 0.0)",message="leaves no margin: write above 0"
 type Mean struct {
-	// Of confidence, value, timeToFirstToken, timePerToken or feedback.
-	// +kubebuilder:validation:Enum=confidence;value;timeToFirstToken;timePerToken;feedback
+	// Of confidence, value, timeToFirstToken, timePerToken, feedback, event (the
+	// values of events) or conversion (the share of predictions with an event).
+	// +kubebuilder:validation:Enum=confidence;value;timeToFirstToken;timePerToken;feedback;event;conversion
 	Of string `json:"of"`
+	// Event is the name of what happened, with of: event and of: conversion.
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?$`
+	Event string `json:"event,omitempty"`
+	// Maturity is how long an event is waited for, from its prediction on; 30m
+	// unless said otherwise.
+	Maturity *Duration `json:"maturity,omitempty"`
+	// Missing events are zero (default: the mean is over all predictions) or
+	// unknown (over those with an event).
+	// +kubebuilder:validation:Enum=zero;unknown
+	Missing string `json:"missing,omitempty"`
 	// Bounds are the least and the greatest possible value.
 	// +kubebuilder:validation:MaxItems=2
 	// +listType=atomic

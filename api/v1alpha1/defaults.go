@@ -143,8 +143,20 @@ func (m *Metric) setDefaults() {
 		if m.Outcome.Missing == "" {
 			m.Outcome.Missing = "unknown"
 		}
-	case m.Mean != nil && m.Mean.Of == "confidence" && len(m.Mean.Bounds) == 0:
-		m.Mean.Bounds = []float64{0, 1}
+	case m.Mean != nil:
+		m.Mean.setDefaults()
 	}
 	orProbability(&m.Tolerate, tolerate)
+}
+
+func (m *Mean) setDefaults() {
+	if (m.Of == "confidence" || m.Of == "conversion") && len(m.Bounds) == 0 {
+		m.Bounds = []float64{0, 1}
+	}
+	if m.Of == "event" && m.Missing == "" {
+		m.Missing = "zero"
+	}
+	if m.Event != "" {
+		orDuration(&m.Maturity, 30*time.Minute)
+	}
 }

@@ -262,6 +262,11 @@ type Gateway struct {
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule="self.startsWith('/')",message="is no path: write it like /feedback"
 	FeedbackPath string `json:"feedbackPath,omitempty"`
+	// EventsPath takes events, where a metric asks for any; /events unless said
+	// otherwise.
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="self.startsWith('/')",message="is no path: write it like /events"
+	EventsPath string `json:"eventsPath,omitempty"`
 	// TrustedProxies are networks whose forwarding and country headers are believed.
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MaxLength=64

@@ -165,6 +165,12 @@ func (v *validator) gateway(path string, g *Gateway) {
 	if !strings.HasPrefix(g.FeedbackPath, "/") {
 		v.add(path+".feedbackPath", "%q is no path: write it like /feedback", g.FeedbackPath)
 	}
+	if g.EventsPath != "" && !strings.HasPrefix(g.EventsPath, "/") {
+		v.add(path+".eventsPath", "%q is no path: write it like /events", g.EventsPath)
+	}
+	if g.EventsPath == g.FeedbackPath {
+		v.add(path+".eventsPath", "is that of feedback: choose another")
+	}
 	for i, p := range g.TrustedProxies {
 		if _, err := netip.ParsePrefix(p); err != nil {
 			v.add(fmt.Sprintf("%s.trustedProxies[%d]", path, i), "%q is no network: write it like 10.0.0.0/8", p)

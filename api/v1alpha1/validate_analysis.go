@@ -100,7 +100,7 @@ func (v *validator) metric(path string, m *Metric, s *Spec) {
 	case m.Drift != nil:
 		v.drift(path+".drift", m.Drift)
 	case m.Mean != nil:
-		v.mean(path+".mean", m.Mean)
+		v.mean(path+".mean", m.Mean, &s.Analysis)
 	case m.Outcome != nil:
 		v.outcome(path+".outcome", m.Outcome, s.Analysis)
 	case m.Pairs != nil:

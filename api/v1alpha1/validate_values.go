@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 )
 
@@ -21,12 +22,13 @@ func (v *validator) drift(path string, d *Drift) {
 	}
 }
 
-func (v *validator) mean(path string, m *Mean) {
-	v.of(path+".of", m.Of, "confidence", "value", "timeToFirstToken", "timePerToken", "feedback")
+func (v *validator) mean(path string, m *Mean, a *Analysis) {
+	v.of(path+".of", m.Of, "confidence", "value", "timeToFirstToken", "timePerToken", "feedback", "event", "conversion")
 	v.bounds(path+".bounds", m.Bounds)
-	if m.Of == "confidence" && !slices.Equal(m.Bounds, []float64{0, 1}) {
-		v.add(path+".bounds", "of a confidence are [0, 1]: leave them out")
+	if (m.Of == "confidence" || m.Of == "conversion") && !slices.Equal(m.Bounds, []float64{0, 1}) {
+		v.add(path+".bounds", "of a %s are [0, 1]: leave them out", m.Of)
 	}
+	v.event(path, m, a)
 	if (m.MaxDecrease == nil) == (m.MaxIncrease == nil) {
 		v.add(path, "needs exactly one of maxDecrease (higher is better) and maxIncrease (lower is better)")
 	}
@@ -34,6 +36,35 @@ func (v *validator) mean(path string, m *Mean) {
 		if p != nil && *p <= 0 {
 			v.add(path+"."+name, "leaves no margin: write above 0")
 		}
+	}
+}
+
+var eventName = regexp.MustCompile(`^[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?$`)
+
+// event checks what a mean of events has beside the others.
+func (v *validator) event(path string, m *Mean, a *Analysis) {
+	if m.Of != "event" && m.Of != "conversion" {
+		for name, set := range map[string]bool{"event": m.Event != "", "maturity": m.Maturity != nil, "missing": m.Missing != ""} {
+			if set {
+				v.add(path+"."+name, "is of events: leave it out, or write of: event or of: conversion")
+			}
+		}
+		return
+	}
+	if !eventName.MatchString(m.Event) || len(m.Event) > 63 {
+		v.add(path+".event", "is %q: write the name of what happened, like checkout", m.Event)
+	}
+	if m.Of == "conversion" && m.Missing != "" {
+		v.add(path+".missing", "is of events with values: a conversion that does not come is none; leave it out, or write of: event")
+	}
+	if m.Of == "event" {
+		v.of(path+".missing", m.Missing, "zero", "unknown")
+	}
+	if m.Missing == "zero" && len(m.Bounds) == 2 && (m.Bounds[0] > 0 || m.Bounds[1] < 0) {
+		v.add(path+".bounds", "leave out 0, which a prediction without the event counts as: widen them, or write missing: unknown")
+	}
+	if m.Maturity != nil && a.Warmup.Duration+m.Maturity.Duration >= a.MaxDuration.Duration {
+		v.add(path+".maturity", "is %s: events would come after maxDuration (%s) has ended; lengthen that or shorten this", m.Maturity, a.MaxDuration)
 	}
 }
 
@@ -53,6 +84,9 @@ func (v *validator) ranges(path string, metrics []Metric) {
 		switch {
 		case m.Mean != nil:
 			of, bounds, at = m.Mean.Of, m.Mean.Bounds, at+".mean.bounds"
+			if m.Mean.Event != "" {
+				of += " " + m.Mean.Event
+			}
 		case m.Drift != nil && m.Drift.Of == "value":
 			of, bounds, at = "value", m.Drift.Bounds, at+".drift.bounds"
 		}

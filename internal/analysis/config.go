@@ -79,7 +79,7 @@ func (c Config) siblings(k Kind) float64 {
 // clock names the filtration a metric's evidence is read by. Everything known
 // when a request ends shares one; labels come later, each at its own pace.
 func (c Config) clock(i int) int {
-	if c.Metrics[i].Kind == Outcome {
+	if c.Metrics[i].Kind == Outcome || c.Metrics[i].Late {
 		return i + 1
 	}
 	return 0

@@ -124,7 +124,7 @@ func (r *replica) build(m *v1alpha1.ModelRollout, key []byte) error {
 		return err
 	}
 	longest := cmp.Or(kept.Maturity, feedback.DefaultMaturity)
-	r.outcomes = newOutcomes(r.ledger, maturities(m, longest), kept.Now)
+	r.outcomes = newOutcomes(r.ledger, maturities(m, longest), kept.Events, kept.Now)
 	_, port, err := net.SplitHostPort(r.ops.Addr().String())
 	if err != nil {
 		return fmt.Errorf("--ops: %w", err)
@@ -138,7 +138,14 @@ func (r *replica) build(m *v1alpha1.ModelRollout, key []byte) error {
 	if err := r.traces.open("", o.Logger); err != nil {
 		return err
 	}
-	if r.gateway, err = newGateway(m, counting{r.recorders, codec, r.ledger, r.relay, r.traces.tracer(), redialWithin}, "", o.Logger); err != nil {
+	to := counting{
+		recorder: r.recorders, codec: codec, ledger: r.ledger, feedback: r.relay,
+		tracer: r.traces.tracer(), redial: redialWithin,
+	}
+	if events(m) != nil {
+		to.events = r.relay.Events()
+	}
+	if r.gateway, err = newGateway(m, to, "", o.Logger); err != nil {
 		return cli.Usage(err) // all that can be wrong with it stands in the settings
 	}
 	r.carrier = fleet.NewCarrier(r.gateway, r.recorders, r.ledger.SetRevision)

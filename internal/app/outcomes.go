@@ -19,6 +19,7 @@ import (
 type outcomes struct {
 	ledger     *feedback.Ledger
 	maturities []time.Duration
+	events     map[string]feedback.Bounds // by name; shown from the beginning, so that none seems to come anew
 	now        func() time.Time
 	begun      time.Time
 
@@ -26,7 +27,7 @@ type outcomes struct {
 	revision string
 	versions [traffic.NumArms]string
 	since    map[time.Duration]time.Time // what was asked for last
-	sums     map[time.Duration]*[traffic.NumArms]map[string]feedback.Part
+	sums     map[time.Duration]*[traffic.NumArms]feedback.Parted
 }
 
 // maturities are those at which any metric of m waits for labels or values.
@@ -36,6 +37,8 @@ func maturities(m *v1alpha1.ModelRollout, longest time.Duration) []time.Duration
 		switch {
 		case x.Outcome != nil:
 			out = append(out, x.Outcome.Maturity.Duration)
+		case x.Mean != nil && x.Mean.Event != "":
+			out = append(out, x.Mean.Maturity.Duration)
 		case x.Mean != nil && x.Mean.Of == "feedback":
 			out = append(out, longest)
 		}
@@ -44,8 +47,8 @@ func maturities(m *v1alpha1.ModelRollout, longest time.Duration) []time.Duration
 	return slices.Compact(out)
 }
 
-func newOutcomes(l *feedback.Ledger, at []time.Duration, now func() time.Time) *outcomes {
-	return &outcomes{ledger: l, maturities: at, now: now, begun: now()}
+func newOutcomes(l *feedback.Ledger, at []time.Duration, events map[string]feedback.Bounds, now func() time.Time) *outcomes {
+	return &outcomes{ledger: l, maturities: at, events: events, now: now, begun: now()}
 }
 
 // of returns what is known of the revision of d. It begins anew with each, and
@@ -59,7 +62,7 @@ func (o *outcomes) of(d fleet.Document) (exporter.Feedback, error) {
 	}
 	if o.sums == nil || d.Versions() != o.versions {
 		o.versions = d.Versions()
-		o.sums = map[time.Duration]*[traffic.NumArms]map[string]feedback.Part{}
+		o.sums = map[time.Duration]*[traffic.NumArms]feedback.Parted{}
 	}
 	out := exporter.Feedback{Items: map[string]int64{}}
 	for status, n := range o.ledger.Tally().Items {
@@ -70,8 +73,14 @@ func (o *outcomes) of(d fleet.Document) (exporter.Feedback, error) {
 			return out, err
 		}
 		for arm, parts := range o.sums[maturity] {
+			for name := range o.events {
+				c := parts.Events[name]
+				out.Events = append(out.Events, exporter.Event{
+					Arm: traffic.Arm(arm), Maturity: maturity, Name: name, Predictions: c.N, Values: telemetry.Moments(c.Value),
+				})
+			}
 			for _, as := range []string{feedback.Positive, feedback.Negative, feedback.Classless} {
-				p := parts[as]
+				p := parts.Classes[as]
 				out.Outcomes = append(out.Outcomes, exporter.Outcome{
 					Arm: traffic.Arm(arm), Maturity: maturity, Predicted: as,
 					Predictions: p.Predicted, Right: p.Labelled - p.Wrong, Wrong: p.Wrong, Values: telemetry.Moments(p.Value),
@@ -93,17 +102,26 @@ func (o *outcomes) advance(maturity time.Duration) error {
 	o.since[maturity] = next
 	sums := o.sums[maturity]
 	if sums == nil {
-		sums = &[traffic.NumArms]map[string]feedback.Part{{}, {}}
+		sums = &[traffic.NumArms]feedback.Parted{}
+		for arm := range sums {
+			sums[arm] = feedback.Parted{Classes: map[string]feedback.Part{}, Events: map[string]feedback.Came{}}
+		}
 		o.sums[maturity] = sums
 	}
 	for arm := range parts {
-		for as, p := range parts[arm] {
-			s := sums[arm][as]
+		for name, c := range parts[arm].Events {
+			s := sums[arm].Events[name]
+			s.N += c.N
+			s.Value.Add(c.Value)
+			sums[arm].Events[name] = s
+		}
+		for as, p := range parts[arm].Classes {
+			s := sums[arm].Classes[as]
 			s.Predicted += p.Predicted
 			s.Labelled += p.Labelled
 			s.Wrong += p.Wrong
 			s.Value.Add(p.Value)
-			sums[arm][as] = s
+			sums[arm].Classes[as] = s
 		}
 	}
 	return nil

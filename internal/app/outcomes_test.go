@@ -45,7 +45,7 @@ func TestOutcomesGrow(t *testing.T) {
 			Arm: uint8(traffic.Canary), Time: now, Class: class, Nonce: nonce,
 		}))
 	}
-	o := newOutcomes(ledger, []time.Duration{30 * time.Second, time.Minute}, clock)
+	o := newOutcomes(ledger, []time.Duration{30 * time.Second, time.Minute}, nil, clock)
 	counts := func(d fleet.Document) []exporter.Outcome {
 		t.Helper()
 		f, err := o.of(d)
@@ -99,7 +99,7 @@ func TestOutcomesGrow(t *testing.T) {
 		t.Errorf("the next revision: %+v", got)
 	}
 	// One that begins again leaves out what had matured before it.
-	o = newOutcomes(ledger, []time.Duration{30 * time.Second}, clock)
+	o = newOutcomes(ledger, []time.Duration{30 * time.Second}, nil, clock)
 	if got := counts(fleet.Document{Revision: "r2"}); len(got) > 0 {
 		t.Errorf("told by two processes: %+v", got)
 	}

@@ -85,12 +85,38 @@ func ledgerOptions(m *v1alpha1.ModelRollout, id rollout.ID, revision string, log
 		CohortLength: m.Spec.Analysis.Interval.Duration, Now: now,
 	}
 	for _, x := range m.Spec.Analysis.Metrics {
-		if x.Outcome != nil {
+		switch {
+		case x.Outcome != nil:
 			out.Maturity = max(out.Maturity, x.Outcome.Maturity.Duration)
+		case x.Mean != nil && x.Mean.Event != "":
+			out.Maturity = max(out.Maturity, x.Mean.Maturity.Duration)
 		}
+	}
+	out.Events = events(m)
+	if m.Spec.Routing.StickyBy != nil {
+		out.UserKey = func(user string) uint64 { return traffic.KeyHash(m.Name, user) } // salted as splitTemplate does
 	}
 	if b, ok := valueBounds(m, "feedback"); ok {
 		out.Lower, out.Upper = b.Lower, b.Upper
+	}
+	return out
+}
+
+// events are those that metrics ask for, nil if none does.
+func events(m *v1alpha1.ModelRollout) map[string]feedback.Bounds {
+	var out map[string]feedback.Bounds
+	for _, x := range m.Spec.Analysis.Metrics {
+		if x.Mean == nil || x.Mean.Event == "" {
+			continue
+		}
+		if out == nil {
+			out = map[string]feedback.Bounds{}
+		}
+		b := out[x.Mean.Event]
+		if x.Mean.Of == "event" {
+			b = feedback.Bounds{Lower: x.Mean.Bounds[0], Upper: x.Mean.Bounds[1]}
+		}
+		out[x.Mean.Event] = b
 	}
 	return out
 }
@@ -111,6 +137,7 @@ type counting struct {
 	codec    *predictionid.Codec
 	ledger   *feedback.Ledger // notes predictions
 	feedback http.Handler     // takes what comes back for them
+	events   http.Handler     // takes what happens after them; nil: no metric asks
 	tracer   gateway.Tracer   // follows requests; nil: nobody does
 	redial   time.Duration    // for how long a refused connection is tried again
 }
@@ -126,7 +153,7 @@ func newGateway(m *v1alpha1.ModelRollout, to counting, dir string, log *slog.Log
 	}
 	_, date := steady()
 	c := gateway.Config{
-		Recorder: to.recorder, Codec: to.codec, Reader: reader, Feedback: to.feedback, FeedbackPath: g.FeedbackPath, Logger: log, Date: date,
+		Recorder: to.recorder, Codec: to.codec, Reader: reader, Feedback: to.feedback, FeedbackPath: g.FeedbackPath, Events: to.events, EventsPath: g.EventsPath, Logger: log, Date: date,
 		Tracer: to.tracer,
 		OnPrediction: func(e gateway.PredictionEvent) {
 			to.ledger.Answered(prediction(e))
@@ -160,7 +187,7 @@ func newGateway(m *v1alpha1.ModelRollout, to counting, dir string, log *slog.Log
 func prediction(e gateway.PredictionEvent) feedback.Prediction {
 	p := feedback.Prediction{
 		Arm: e.Arm, Time: e.Time, Count: e.Count,
-		PredictionID: e.PredictionID, RequestID: e.RequestID, Forced: e.Forced, Mirrored: e.Mirrored,
+		PredictionID: e.PredictionID, RequestID: e.RequestID, Forced: e.Forced, Mirrored: e.Mirrored, User: e.User,
 	}
 	if e.InID {
 		p.Class = e.Class

@@ -163,6 +163,7 @@ func metricConfig(m v1alpha1.Metric) (analysis.Metric, error) {
 		out.Kind, out.Max = analysis.Drift, float64(m.Drift.Max)
 	case m.Mean != nil:
 		out.Kind, out.Lower, out.Upper = analysis.Mean, m.Mean.Bounds[0], m.Mean.Bounds[1]
+		out.Late = m.Mean.Event != "" || m.Mean.Of == "feedback"
 		if m.Mean.MaxDecrease != nil {
 			out.MaxDecrease = *m.Mean.MaxDecrease
 		} else {
@@ -211,6 +212,9 @@ func query(m *v1alpha1.ModelRollout, p rollout.Plan) metric.Query {
 			one.Of, one.Value = s.Mean.Of, s.Mean.Of == "feedback"
 			if one.Of == "timeToFirstToken" {
 				one.Of = "ttft" // the source's word
+			}
+			if s.Mean.Event != "" {
+				one.Event, one.Maturity, one.Negative = s.Mean.Event, s.Mean.Maturity.Duration, s.Mean.Missing == "zero"
 			}
 		case s.Outcome != nil:
 			one.Maturity, one.Negative = s.Outcome.Maturity.Duration, s.Outcome.Missing == "negative"

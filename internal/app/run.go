@@ -119,7 +119,11 @@ func (l *local) assemble() error {
 	if err := l.traces.open(o.Traces, o.Logger); err != nil {
 		return cli.Usage(err)
 	}
-	if l.gateway, err = newGateway(m, counting{recorder: recorder, codec: codec, ledger: l.ledger, feedback: l.ledger, tracer: l.traces.tracer()}, o.Dir, o.Logger); err != nil {
+	to := counting{recorder: recorder, codec: codec, ledger: l.ledger, feedback: l.ledger, tracer: l.traces.tracer()}
+	if events(m) != nil {
+		to.events = l.ledger.Events()
+	}
+	if l.gateway, err = newGateway(m, to, o.Dir, o.Logger); err != nil {
 		return cli.Usage(err) // all that can be wrong with it stands in the file
 	}
 	if err := l.build(recorder); err != nil {
@@ -153,7 +157,7 @@ func (l *local) build(recorder *telemetry.Recorder) error {
 	}
 	ledger := l.ledger
 	if !hasOutcome(l.plan.Analysis) {
-		if _, ok := valueBounds(m, "feedback"); !ok {
+		if _, ok := valueBounds(m, "feedback"); !ok && events(m) == nil {
 			ledger = nil
 		}
 	}

@@ -22,9 +22,20 @@ type Outcome struct {
 	Values      telemetry.Moments
 }
 
+// Event counts predictions that have reached a maturity and that an event of a
+// name came for until then, since the revision began.
+type Event struct {
+	Arm         traffic.Arm
+	Maturity    time.Duration
+	Name        string
+	Predictions int64
+	Values      telemetry.Moments
+}
+
 // Feedback is what a gateway knows of what came back.
 type Feedback struct {
 	Outcomes []Outcome
+	Events   []Event
 	Items    map[string]int64 // since the process began, by what became of them
 }
 
@@ -57,6 +68,9 @@ var feedbackMetrics = []struct {
 	{"outcomes_total", "Labels of predictions that have reached a maturity in seconds, by whether the prediction was right.", []string{"arm", "version", "maturity", "predicted", "result"}},
 	{"outcome_value", "Values that came back for predictions that have reached a maturity in seconds.", []string{"arm", "version", "maturity"}},
 	{"outcome_value_squares_total", "Sum of squares of those values.", []string{"arm", "version", "maturity"}},
+	{"event_predictions_total", "Predictions that an event came for before they reached a maturity in seconds.", []string{"arm", "version", "maturity", "event"}},
+	{"event_value", "Values of those events.", []string{"arm", "version", "maturity", "event"}},
+	{"event_value_squares_total", "Sum of squares of those values.", []string{"arm", "version", "maturity", "event"}},
 }
 
 // Describe implements prometheus.Collector.
@@ -92,6 +106,12 @@ func (f *feedback) Collect(ch chan<- prometheus.Metric) {
 		v := values[place{o.Arm, o.Maturity}]
 		v.N, v.Sum, v.SumSq = v.N+o.Values.N, v.Sum+o.Values.Sum, v.SumSq+o.Values.SumSq
 		values[place{o.Arm, o.Maturity}] = v
+	}
+	for _, x := range all.Events {
+		of := []string{x.Arm.String(), now.Versions[x.Arm], strconv.FormatFloat(x.Maturity.Seconds(), 'g', -1, 64), x.Name}
+		e.count("event_predictions_total", x.Predictions, of...)
+		e.summary("event_value", x.Values.N, x.Values.Sum, of...)
+		e.float("event_value_squares_total", x.Values.SumSq, of...)
 	}
 	for at, v := range values {
 		of := []string{at.arm.String(), now.Versions[at.arm], strconv.FormatFloat(at.maturity.Seconds(), 'g', -1, 64)}

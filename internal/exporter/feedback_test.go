@@ -23,9 +23,20 @@ func TestFeedback(t *testing.T) {
 				{Arm: traffic.Canary, Maturity: 90 * time.Second, Predicted: "positive", Predictions: 9, Right: 3, Wrong: 1, Values: telemetry.Moments{N: 1, Sum: 2, SumSq: 4}},
 				{Arm: traffic.Canary, Maturity: 90 * time.Second, Predicted: "negative", Predictions: 1, Values: telemetry.Moments{N: 2, Sum: 3, SumSq: 5}},
 			},
+			Events: []Event{{Arm: traffic.Canary, Maturity: 90 * time.Second, Name: "checkout", Predictions: 2, Values: telemetry.Moments{N: 2, Sum: 30, SumSq: 500}}},
 		}, fail
 	})
 	want := `
+# HELP haldane_gateway_event_predictions_total Predictions that an event came for before they reached a maturity in seconds.
+# TYPE haldane_gateway_event_predictions_total counter
+haldane_gateway_event_predictions_total{arm="canary",event="checkout",maturity="90",rollout="shop/churn",version="v2"} 2
+# HELP haldane_gateway_event_value Values of those events.
+# TYPE haldane_gateway_event_value summary
+haldane_gateway_event_value_sum{arm="canary",event="checkout",maturity="90",rollout="shop/churn",version="v2"} 30
+haldane_gateway_event_value_count{arm="canary",event="checkout",maturity="90",rollout="shop/churn",version="v2"} 2
+# HELP haldane_gateway_event_value_squares_total Sum of squares of those values.
+# TYPE haldane_gateway_event_value_squares_total counter
+haldane_gateway_event_value_squares_total{arm="canary",event="checkout",maturity="90",rollout="shop/churn",version="v2"} 500
 # HELP haldane_gateway_feedback_total Items of feedback by what became of them.
 # TYPE haldane_gateway_feedback_total counter
 haldane_gateway_feedback_total{rollout="shop/churn",status="accepted"} 7

@@ -55,7 +55,7 @@ func (l *Ledger) Coverage() ([traffic.NumArms]ArmCoverage, error) {
 		value[arm].Classes = map[string]Share{}
 	}
 	end := floor(now.UnixMilli()-l.opt.Maturity.Milliseconds(), l.length)
-	err := l.scan(now.Add(-l.opt.TTL).UnixMilli(), end, func(at cell, n counts) bool {
+	err := l.scan(cohortsBucket, now.Add(-l.opt.TTL).UnixMilli(), end, func(at cell, n counts) bool {
 		if at.revision == revision {
 			a := &value[at.arm]
 			a.Share = a.plus(n)

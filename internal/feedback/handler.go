@@ -36,31 +36,43 @@ type refusal struct {
 // taken; 413 if there are too many; 503 if the database cannot be written, after
 // which the same may be sent again.
 func (l *Ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	l.serve(w, r, l.opt.MaxBody, l.Put)
+	l.serve(w, r, taken{l.opt.MaxBody, l.readFeedback, l.Put})
 }
 
-// serve answers feedback of at most limit bytes that put takes.
-func (l *Ledger) serve(w http.ResponseWriter, r *http.Request, limit int64, put func(context.Context, []Item) ([]Status, error)) {
+// taken is how a body is read and its items put.
+type taken struct {
+	limit int64 // bytes
+	read  func(body []byte) ([]Item, error)
+	put   func(context.Context, []Item) ([]Status, error)
+}
+
+// readFeedback reads labels and values.
+func (l *Ledger) readFeedback(data []byte) ([]Item, error) {
+	return parse(data, l.opt.MaxItems, (*body).item)
+}
+
+// serve answers a POST of items.
+func (l *Ledger) serve(w http.ResponseWriter, r *http.Request, as taken) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		refuse(w, http.StatusMethodNotAllowed, errors.New("feedback is sent by POST"))
+		refuse(w, http.StatusMethodNotAllowed, errors.New("feedback and events are sent by POST"))
 		return
 	}
 	if err := checkType(r.Header); err != nil {
 		refuse(w, http.StatusUnsupportedMediaType, err)
 		return
 	}
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, as.limit))
 	var tooLong *http.MaxBytesError
 	if errors.As(err, &tooLong) {
-		refuse(w, http.StatusRequestEntityTooLarge, fmt.Errorf("the body has more than %d bytes: send less at once", limit))
+		refuse(w, http.StatusRequestEntityTooLarge, fmt.Errorf("the body has more than %d bytes: send less at once", as.limit))
 		return
 	}
 	if err != nil {
 		refuse(w, http.StatusBadRequest, fmt.Errorf("the body ended early: %w", err))
 		return
 	}
-	items, err := parse(data, l.opt.MaxItems)
+	items, err := as.read(data)
 	if errors.Is(err, errTooMany) {
 		refuse(w, http.StatusRequestEntityTooLarge, err)
 		return
@@ -69,7 +81,7 @@ func (l *Ledger) serve(w http.ResponseWriter, r *http.Request, limit int64, put 
 		refuse(w, http.StatusBadRequest, err)
 		return
 	}
-	statuses, err := put(r.Context(), items)
+	statuses, err := as.put(r.Context(), items)
 	if err != nil {
 		l.opt.Logger.Error("feedback was not taken", "rollout", l.opt.Rollout, "items", len(items), "error", err)
 		w.Header().Set("Retry-After", "1")

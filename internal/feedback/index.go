@@ -2,6 +2,7 @@ package feedback
 
 import (
 	"encoding/binary"
+	"strconv"
 	"strings"
 	"time"
 
@@ -85,10 +86,12 @@ func (l *Ledger) prune(tx *bbolt.Tx, now time.Time) error {
 			}
 		}
 	}
-	b := l.bucket(tx, cohortsBucket)
-	for _, k := range keysBefore(b, oldest, pruneStep) {
-		if err := b.Delete(k); err != nil {
-			return err
+	for _, name := range [][]byte{cohortsBucket, eventsBucket} {
+		b := l.bucket(tx, name)
+		for _, k := range keysBefore(b, oldest, pruneStep) {
+			if err := b.Delete(k); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -106,13 +109,21 @@ func keysBefore(b *bbolt.Bucket, ms int64, limit int) [][]byte {
 
 // seenKey is the identity of one kind of feedback for one prediction, within the
 // hour of the prediction.
-func seenKey(ms int64, nonce uint64, index int, value bool) []byte {
-	k := make([]byte, 0, 8+8+2+1)
+func seenKey(ms int64, nonce uint64, index int, it *Item) []byte {
+	k := make([]byte, 0, 8+8+2+1+len(it.Event))
 	k = appendTime(k, ms)
 	k = binary.BigEndian.AppendUint64(k, nonce)
 	k = binary.BigEndian.AppendUint16(k, uint16(index))
-	if value {
+	switch {
+	case it.Event != "":
+		return append(append(k, 2), it.Event...)
+	case it.HasValue:
 		return append(k, 1)
 	}
 	return append(k, 0)
 }
+
+// userIndex is what a user's newest prediction is found by, among the request
+// IDs: no client's own begins like it. It is text, since replicas ask each other
+// for it.
+func userIndex(key uint64) string { return "\x00" + strconv.FormatUint(key, 16) }

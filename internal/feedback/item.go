@@ -12,14 +12,19 @@ import (
 // maxRequestID bounds a client's own ID, in bytes.
 const maxRequestID = 256
 
-// Item is what came back for one prediction. Exactly one of ID and RequestID,
-// and exactly one of Label and Value is set.
+// Item is what came back for one prediction. Exactly one of ID, RequestID and
+// User, and exactly one of Label and Value is set.
 type Item struct {
 	ID        string // a prediction ID, with ".<i>" for one of a batch
 	RequestID string // the client's own
-	HasLabel  bool
-	HasValue  bool
-	Value     float64
+	// User stands for the newest prediction that was made for them. Of an event
+	// that says At, it must not have been made after that.
+	User     string
+	At       time.Time
+	Event    string // the name of what happened, with Value; "" for feedback
+	HasLabel bool
+	HasValue bool
+	Value    float64
 
 	label label
 }
@@ -47,8 +52,8 @@ func (e *itemError) Unwrap() error { return e.err }
 var errTooMany = errors.New("too many items")
 
 // parse reads one item, an array of them, or any number one after the other, as
-// in newline-delimited JSON.
-func parse(data []byte, maxItems int) ([]Item, error) {
+// in newline-delimited JSON. check makes an item of what was read, nil for null.
+func parse[T any](data []byte, maxItems int, check func(*T) (Item, error)) ([]Item, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	data = bytes.TrimLeft(data, " \t\r\n")
@@ -63,7 +68,7 @@ func parse(data []byte, maxItems int) ([]Item, error) {
 	}
 	var items []Item
 	for !array || dec.More() {
-		var b *body
+		var b *T
 		err := dec.Decode(&b)
 		if err == io.EOF && !array {
 			return items, nil
@@ -73,7 +78,7 @@ func parse(data []byte, maxItems int) ([]Item, error) {
 		}
 		if err == nil {
 			var it Item
-			if it, err = b.item(); err == nil {
+			if it, err = check(b); err == nil {
 				items = append(items, it)
 				continue
 			}

@@ -94,7 +94,7 @@ func TestParse(t *testing.T) {
 		"one after another":  {`{"id":"a","label":1}{"id":"b","label":2}`, 2},
 		"as many as allowed": {strings.Repeat(`{"id":"a","label":1}`, 4), 4},
 	} {
-		got, err := parse([]byte(tt.body), 4)
+		got, err := parse([]byte(tt.body), 4, (*body).item)
 		if err != nil || len(got) != tt.want {
 			t.Errorf("%s: %d items, %v; want %d", name, len(got), err, tt.want)
 		}
@@ -129,7 +129,7 @@ func TestParseRefuses(t *testing.T) {
 		"too many":         {strings.Repeat(`{"id":"a","label":1}`, 5), "at most 4"},
 		"too many, array":  {`[` + strings.Repeat(`{"id":"a","label":1},`, 4) + `{"id":"a","label":1}]`, "at most 4"},
 	} {
-		got, err := parse([]byte(tt.body), 4)
+		got, err := parse([]byte(tt.body), 4, (*body).item)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %d items, error %v; want one with %q", name, len(got), err, tt.want)
 		}
@@ -145,7 +145,7 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		items, err := parse(data, 10)
+		items, err := parse(data, 10, (*body).item)
 		if err != nil {
 			if err.Error() == "" {
 				t.Fatal("an error without words")

@@ -17,6 +17,7 @@ import (
 var (
 	rootBucket    = []byte("feedback")
 	cohortsBucket = []byte("cohorts") // cell → counts
+	eventsBucket  = []byte("events")  // cell, with the event's name for a class → counts
 	seenBucket    = []byte("seen")    // hour / identity of a label → what it said
 	indexBucket   = []byte("index")   // hour / request ID → prediction ID
 )
@@ -91,7 +92,7 @@ func (l *Ledger) prepare() error {
 		if err != nil {
 			return err
 		}
-		for _, name := range [][]byte{cohortsBucket, seenBucket, indexBucket} {
+		for _, name := range [][]byte{cohortsBucket, eventsBucket, seenBucket, indexBucket} {
 			if _, err := b.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
@@ -151,6 +152,7 @@ type Prediction struct {
 	RequestID    string    // the client's own, "" if it sent none
 	Forced       bool      // by a match
 	Mirrored     bool      // a copy, whose answer no user saw
+	User         uint64    // whom it was made for, as Options.UserKey tells; 0: not known
 }
 
 // Answered takes note of a prediction: that it was made, if it is evidence, and
@@ -164,6 +166,9 @@ func (l *Ledger) Answered(p Prediction) {
 	}
 	if p.RequestID != "" && p.PredictionID != "" {
 		l.Index(p.RequestID, p.PredictionID)
+	}
+	if p.User != 0 && p.PredictionID != "" && len(l.opt.Events) > 0 && !l.enqueue(userIndex(p.User), p.PredictionID) {
+		l.tallies.unindexed.Add(1)
 	}
 }
 
@@ -188,7 +193,7 @@ func (l *Ledger) predict(arm traffic.Arm, class string, at time.Time, n int64) {
 // written within a second. It returns false, and counts, if too many wait or if
 // the ID is too long.
 func (l *Ledger) Index(requestID, predictionID string) bool {
-	if requestID == "" || len(requestID) > maxRequestID || !l.enqueue(requestID, predictionID) {
+	if requestID == "" || requestID[0] == 0 || len(requestID) > maxRequestID || !l.enqueue(requestID, predictionID) {
 		l.tallies.unindexed.Add(1)
 		return false
 	}
@@ -207,7 +212,7 @@ func (l *Ledger) Flush() error {
 	}
 	err := l.db.Update(func(tx *bbolt.Tx) error {
 		for c, n := range predicted {
-			if err := l.addTo(tx, c, counts{predicted: n}); err != nil {
+			if err := l.addTo(tx, cohortsBucket, c, counts{predicted: n}); err != nil {
 				return err
 			}
 		}
@@ -261,8 +266,8 @@ func (l *Ledger) settle(predicted map[cell]int64, err error) {
 }
 
 // addTo adds to the counts of one cell.
-func (l *Ledger) addTo(tx *bbolt.Tx, c cell, add counts) error {
-	b, key := l.bucket(tx, cohortsBucket), c.key()
+func (l *Ledger) addTo(tx *bbolt.Tx, bucket []byte, c cell, add counts) error {
+	b, key := l.bucket(tx, bucket), c.key()
 	var sum counts
 	if old := b.Get(key); old != nil {
 		var err error

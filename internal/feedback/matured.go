@@ -37,6 +37,14 @@ type ArmAnswer struct {
 	Labelled  int64 // of those, the ones that a label came for
 	// Classes are the predictions that named one, by it.
 	Classes map[string]Share
+	// Events are the predictions that an event came for, by its name.
+	Events map[string]Came
+}
+
+// Came is n predictions that an event came for, and its values.
+type Came struct {
+	N     int64
+	Value Moments
 }
 
 // Judged is n predictions of which some were wrong, and the values that came.
@@ -53,12 +61,25 @@ type Judged struct {
 func (l *Ledger) Matured(q Question) (Answer, error) {
 	var a Answer
 	var err error
-	a.Next, err = l.matured(q, func(c cell, n counts) { a.Arms[c.arm].add(c, n) })
+	a.Next, err = l.matured(q, func(c cell, n counts) { a.Arms[c.arm].add(c, n) }, func(c cell, n counts) {
+		arm := &a.Arms[c.arm]
+		if arm.Events == nil {
+			arm.Events = map[string]Came{}
+		}
+		arm.Events[c.class] = arm.Events[c.class].plus(n)
+	})
 	return a, err
 }
 
-// matured calls f for every cell that q asks for, and returns where to ask on.
-func (l *Ledger) matured(q Question, f func(cell, counts)) (next time.Time, err error) {
+func (c Came) plus(n counts) Came {
+	c.N += n.labelled
+	c.Value.Add(n.value)
+	return c
+}
+
+// matured calls f for every cell that q asks for, then g for every one of events,
+// and returns where to ask on.
+func (l *Ledger) matured(q Question, f, g func(cell, counts)) (next time.Time, err error) {
 	if q.Maturity <= 0 {
 		q.Maturity = l.opt.Maturity
 	}
@@ -85,7 +106,7 @@ func (l *Ledger) matured(q Question, f func(cell, counts)) (next time.Time, err 
 	span := max(q.Span.Milliseconds(), l.length)
 	found := false
 	revision := predictionid.Hash32(q.Revision)
-	err = l.scan(begin, end, func(c cell, n counts) bool {
+	err = l.scan(cohortsBucket, begin, end, func(c cell, n counts) bool {
 		if c.revision != revision {
 			return true
 		}
@@ -101,17 +122,25 @@ func (l *Ledger) matured(q Question, f func(cell, counts)) (next time.Time, err 
 		f(c, n)
 		return true
 	})
+	if err == nil {
+		err = l.scan(eventsBucket, begin, end, func(c cell, n counts) bool {
+			if c.revision == revision {
+				g(c, n)
+			}
+			return true
+		})
+	}
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read feedback of rollout %s: %w", l.opt.Rollout, err)
 	}
 	return time.UnixMilli(end).UTC(), nil
 }
 
-// scan calls f for every cell with begin ≤ start < end, in order of time, until
-// it returns false.
-func (l *Ledger) scan(begin, end int64, f func(cell, counts) bool) error {
+// scan calls f for every cell of a bucket with begin ≤ start < end, in order of
+// time, until it returns false.
+func (l *Ledger) scan(bucket []byte, begin, end int64, f func(cell, counts) bool) error {
 	return l.db.View(func(tx *bbolt.Tx) error {
-		cur := l.bucket(tx, cohortsBucket).Cursor()
+		cur := l.bucket(tx, bucket).Cursor()
 		for k, v := cur.Seek(appendTime(nil, begin)); k != nil; k, v = cur.Next() {
 			c, err := readCell(k)
 			if err != nil {

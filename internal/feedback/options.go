@@ -39,14 +39,25 @@ type Options struct {
 	CohortLength time.Duration
 
 	Lower, Upper float64 // bounds to which values are clipped; equal: no bounds, and no histogram
-	MaxClasses   int     // predicted classes told apart; the rest are OtherClass
-	MaxQueue     int     // request IDs waiting to be written; further ones are dropped and counted
-	MaxBody      int64   // bytes of one feedback request
-	MaxItems     int     // items of one feedback request
+
+	// Events are the names of events that metrics ask for, and the bounds to
+	// which their values are clipped; equal: none. Others are not kept.
+	Events map[string]Bounds
+	// UserKey is what Prediction.User is made of; nil: predictions have no users,
+	// and an event that quotes one is refused.
+	UserKey func(user string) uint64
+
+	MaxClasses int   // predicted classes told apart; the rest are OtherClass
+	MaxQueue   int   // request IDs waiting to be written; further ones are dropped and counted
+	MaxBody    int64 // bytes of one feedback request
+	MaxItems   int   // items of one feedback request
 
 	Now    func() time.Time // the clock; default time.Now
 	Logger *slog.Logger     // default slog.Default()
 }
+
+// Bounds are the least and the greatest value.
+type Bounds struct{ Lower, Upper float64 }
 
 func (o Options) complete() (Options, error) {
 	if o.Rollout == "" {
@@ -57,6 +68,11 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Lower > o.Upper {
 		return o, fmt.Errorf("feedback: bounds of the value are %g and %g: the lower comes first", o.Lower, o.Upper)
+	}
+	for name, b := range o.Events {
+		if name == "" || len(name) > maxEvent || b.Lower > b.Upper {
+			return o, fmt.Errorf("feedback: event %q with bounds %g and %g: it needs a name of at most %d bytes, and the lower bound comes first", name, b.Lower, b.Upper, maxEvent)
+		}
 	}
 	setDefault(&o.Maturity, DefaultMaturity)
 	setDefault(&o.TTL, DefaultTTL)

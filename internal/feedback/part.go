@@ -21,11 +21,17 @@ type Part struct {
 	Value                      Moments
 }
 
+// Parted is what one replica knows of one arm.
+type Parted struct {
+	Classes map[string]Part // by how the predicted class reads
+	Events  map[string]Came // by the event's name
+}
+
 // Parts returns the mature cohorts that Matured would, by arm and by how the
 // predicted class reads, as they were counted here; and where to ask on.
-func (l *Ledger) Parts(q Question) (parts [traffic.NumArms]map[string]Part, next time.Time, err error) {
+func (l *Ledger) Parts(q Question) (parts [traffic.NumArms]Parted, next time.Time, err error) {
 	for arm := range parts {
-		parts[arm] = map[string]Part{}
+		parts[arm] = Parted{map[string]Part{}, map[string]Came{}}
 	}
 	next, err = l.matured(q, func(c cell, n counts) {
 		as := Positive
@@ -35,12 +41,14 @@ func (l *Ledger) Parts(q Question) (parts [traffic.NumArms]map[string]Part, next
 		case isNegative(c.class):
 			as = Negative
 		}
-		p := parts[c.arm][as]
+		p := parts[c.arm].Classes[as]
 		p.Predicted += n.predicted
 		p.Labelled += n.labelled
 		p.Wrong += n.wrong
 		p.Value.Add(n.value)
-		parts[c.arm][as] = p
+		parts[c.arm].Classes[as] = p
+	}, func(c cell, n counts) {
+		parts[c.arm].Events[c.class] = parts[c.arm].Events[c.class].plus(n)
 	})
 	return parts, next, err
 }

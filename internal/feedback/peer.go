@@ -18,6 +18,7 @@ import (
 const (
 	PeerPath     = "/-/haldane/peer/"
 	itemsPath    = PeerPath + "feedback"
+	eventsPath   = PeerPath + "events"
 	findPath     = PeerPath + "requests"
 	HeaderPeer   = "X-Haldane-Peer"
 	maxPeerReply = 8 << 20
@@ -27,7 +28,10 @@ const (
 func (r *Relay) Peer() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+itemsPath, func(w http.ResponseWriter, req *http.Request) {
-		r.ledger.serve(w, req, relayBody, r.ledger.Put)
+		r.ledger.serve(w, req, taken{relayBody, r.ledger.readFeedback, r.ledger.Put})
+	})
+	mux.HandleFunc("POST "+eventsPath, func(w http.ResponseWriter, req *http.Request) {
+		r.ledger.serve(w, req, taken{relayBody, r.ledger.readEvents, r.ledger.Put})
 	})
 	mux.HandleFunc("POST "+findPath, r.serveFind)
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -74,11 +78,15 @@ func (l *Ledger) Find(ctx context.Context, requests []string) (map[string]string
 	return out, nil
 }
 
-// hand gives items to another replica.
+// hand gives items, all of them events or none, to another replica.
 func (r *Relay) hand(ctx context.Context, address string, items []Item) ([]Status, error) {
+	path := itemsPath
+	if items[0].Event != "" {
+		path = eventsPath
+	}
 	bodies := make([]wire, len(items))
 	for i, it := range items {
-		bodies[i].ID = it.ID
+		bodies[i].ID, bodies[i].Name = it.ID, it.Event
 		if it.HasValue {
 			bodies[i].Value = &it.Value
 		} else {
@@ -86,7 +94,7 @@ func (r *Relay) hand(ctx context.Context, address string, items []Item) ([]Statu
 		}
 	}
 	var receipt Receipt
-	if err := r.post(ctx, address, itemsPath, bodies, &receipt); err != nil {
+	if err := r.post(ctx, address, path, bodies, &receipt); err != nil {
 		return nil, err
 	}
 	if len(receipt.Results) != len(items) {
@@ -103,6 +111,7 @@ func (r *Relay) hand(ctx context.Context, address string, items []Item) ([]Statu
 // number or truth value that it spells.
 type wire struct {
 	ID    string   `json:"id"`
+	Name  string   `json:"name,omitempty"`
 	Label *string  `json:"label,omitempty"`
 	Value *float64 `json:"value,omitempty"`
 }

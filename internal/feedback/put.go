@@ -29,10 +29,11 @@ const (
 	Unknown   Status = "unknown"   // a request ID never seen or forgotten, or the ID of another rollout
 	Apart     Status = "apart"     // of a forced, warm-up or mirrored request: no evidence
 	NoAnswer  Status = "noAnswer"  // a label for a prediction of which neither class nor number is known
+	Unused    Status = "unused"    // an event of a name that no metric asks for
 )
 
 // statuses lists them all, in the order in which they are counted.
-var statuses = [...]Status{Accepted, Duplicate, Conflict, Late, Malformed, Forged, Unknown, Apart, NoAnswer}
+var statuses = [...]Status{Accepted, Duplicate, Conflict, Late, Malformed, Forged, Unknown, Apart, NoAnswer, Unused}
 
 // errBadItem is returned for an item that parse could not have made.
 var errBadItem = errors.New("want a label or a finite value")
@@ -46,7 +47,7 @@ func (l *Ledger) Put(ctx context.Context, items []Item) ([]Status, error) {
 		return nil, err
 	}
 	for i := range items {
-		if items[i].HasLabel == items[i].HasValue || !isFinite(items[i].Value) {
+		if items[i].HasLabel == items[i].HasValue || !isFinite(items[i].Value) || items[i].Event != "" && !items[i].HasValue {
 			return nil, fmt.Errorf("item %d: %w", i, errBadItem)
 		}
 	}
@@ -55,7 +56,7 @@ func (l *Ledger) Put(ctx context.Context, items []Item) ([]Status, error) {
 	var p *post
 	err := l.db.Batch(func(tx *bbolt.Tx) error {
 		// The function may run more than once; what counts is the last time.
-		p = &post{l: l, tx: tx, now: l.opt.Now(), cells: map[cell]counts{}}
+		p = &post{l: l, tx: tx, now: l.opt.Now(), cells: map[cell]counts{}, events: map[cell]counts{}}
 		return p.take(items)
 	})
 	if err != nil {
@@ -72,6 +73,7 @@ type post struct {
 	now      time.Time
 	statuses []Status
 	cells    map[cell]counts
+	events   map[cell]counts // by name for a class
 }
 
 func (p *post) take(items []Item) error {
@@ -83,19 +85,27 @@ func (p *post) take(items []Item) error {
 		}
 	}
 	for c, n := range p.cells {
-		if err := p.l.addTo(p.tx, c, n); err != nil {
+		if err := p.l.addTo(p.tx, cohortsBucket, c, n); err != nil {
+			return err
+		}
+	}
+	for c, n := range p.events {
+		if err := p.l.addTo(p.tx, eventsBucket, c, n); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// one judges an item and, if it is accepted, adds it to p.cells.
+// one judges an item and, if it is accepted, adds it to p.cells or p.events.
 func (p *post) one(it *Item) (Status, error) {
+	if _, asked := p.l.opt.Events[it.Event]; it.Event != "" && !asked {
+		return Unused, nil
+	}
 	id := it.ID
 	if id == "" {
 		var ok bool
-		if id, ok = p.l.lookUp(p.tx, it.RequestID); !ok {
+		if id, ok = p.l.lookUp(p.tx, p.l.indexed(it)); !ok || !p.l.precedes(id, it) {
 			return Unknown, nil
 		}
 	}
@@ -125,10 +135,15 @@ func (p *post) one(it *Item) (Status, error) {
 	if status, err := p.remember(&claims, index, it); status != Accepted || err != nil {
 		return status, err
 	}
-	c := cell{start: start, revision: claims.Revision, arm: traffic.Arm(claims.Arm), class: p.l.classes.fold(claims.Class)}
-	sum := p.cells[c]
+	c, to := cell{start: start, revision: claims.Revision, arm: traffic.Arm(claims.Arm)}, p.cells
+	if it.Event != "" {
+		c.class, to = it.Event, p.events
+	} else {
+		c.class = p.l.classes.fold(claims.Class)
+	}
+	sum := to[c]
 	sum.add(add)
-	p.cells[c] = sum
+	to[c] = sum
 	return Accepted, nil
 }
 
@@ -145,7 +160,7 @@ func (p *post) remember(claims *predictionid.Claims, index int, it *Item) (Statu
 	} else {
 		binary.BigEndian.PutUint64(said[:], math.Float64bits(it.Value+0)) // −0 is 0
 	}
-	key := seenKey(ms, claims.Nonce, index, it.HasValue)
+	key := seenKey(ms, claims.Nonce, index, it)
 	if before := b.Get(key); before != nil {
 		if string(before) == string(said[:]) {
 			return Duplicate, nil
@@ -159,8 +174,12 @@ func (p *post) remember(claims *predictionid.Claims, index int, it *Item) (Statu
 // not known. A batched answer's ID carries none, so only values are taken for it.
 func (l *Ledger) judge(claims *predictionid.Claims, it *Item) (add counts, ok bool) {
 	switch {
+	case it.Event != "":
+		add = l.value(it.Value, l.opt.Events[it.Event])
+		add.bins, add.labelled = nil, 1
+		return add, true
 	case it.HasValue:
-		return l.value(it.Value), true
+		return l.value(it.Value, Bounds{l.opt.Lower, l.opt.Upper}), true
 	case claims.Class != "":
 		add.labelled = 1
 		if canonical(claims.Class) != predictionid.ClassKey(it.label.text) {
@@ -168,7 +187,7 @@ func (l *Ledger) judge(claims *predictionid.Claims, it *Item) (add counts, ok bo
 		}
 		return add, true
 	case claims.HasScore && it.label.numeric:
-		add = l.value(math.Abs(it.label.number - float64(claims.Score)))
+		add = l.value(math.Abs(it.label.number-float64(claims.Score)), Bounds{l.opt.Lower, l.opt.Upper})
 		add.labelled = 1
 		return add, true
 	}
@@ -180,10 +199,10 @@ const limit = 1e100
 
 func isFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
-func (l *Ledger) value(x float64) counts {
+func (l *Ledger) value(x float64, within Bounds) counts {
 	var c counts
 	x = min(max(x, -limit), limit)
-	if lower, upper := l.opt.Lower, l.opt.Upper; lower < upper {
+	if lower, upper := within.Lower, within.Upper; lower < upper {
 		x = min(max(x, lower), upper)
 		c.bins = make([]int64, ValueBins)
 		c.bins[min(int((x-lower)/(upper-lower)*ValueBins), ValueBins-1)] = 1

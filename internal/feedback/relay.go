@@ -57,11 +57,19 @@ func NewRelay(l *Ledger, peers Peers, token string) *Relay {
 // ServeHTTP takes feedback from clients, as Ledger.ServeHTTP does. It answers
 // 503 too if a replica that an item belongs to does not answer.
 func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	r.ledger.serve(w, req, r.ledger.opt.MaxBody, r.Put)
+	r.ledger.serve(w, req, taken{r.ledger.opt.MaxBody, r.ledger.readFeedback, r.Put})
 }
 
-// Put is Ledger.Put over all replicas. After an error some of the items may have
-// been taken; put again, those are duplicates.
+// Events takes events from clients, as that of Ledger does.
+func (r *Relay) Events() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		r.ledger.serve(w, req, taken{r.ledger.opt.MaxBody, r.ledger.readEvents, r.Put})
+	})
+}
+
+// Put is Ledger.Put over all replicas, of items all of which are events or none
+// is. After an error some of them may have been taken; put again, those are
+// duplicates.
 func (r *Relay) Put(ctx context.Context, items []Item) ([]Status, error) {
 	statuses := make([]Status, len(items))
 	items, err := r.named(ctx, items)
@@ -118,7 +126,7 @@ func (r *Relay) named(ctx context.Context, items []Item) ([]Item, error) {
 	var wanted []string
 	for _, it := range items {
 		if it.ID == "" {
-			wanted = append(wanted, it.RequestID)
+			wanted = append(wanted, r.ledger.indexed(&it))
 		}
 	}
 	if len(wanted) == 0 {
@@ -131,7 +139,10 @@ func (r *Relay) named(ctx context.Context, items []Item) ([]Item, error) {
 	out := make([]Item, len(items))
 	for i, it := range items {
 		if it.ID == "" {
-			it.ID, it.RequestID = known[it.RequestID], ""
+			if id := known[r.ledger.indexed(&it)]; r.ledger.precedes(id, &it) {
+				it.ID = id
+			}
+			it.RequestID, it.User = "", ""
 		}
 		out[i] = it
 	}

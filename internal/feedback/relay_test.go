@@ -79,7 +79,7 @@ func sumOf(t *testing.T, all []*replica) map[string]Part {
 			t.Fatal(err)
 		}
 		for arm := range parts {
-			for as, p := range parts[arm] {
+			for as, p := range parts[arm].Classes {
 				s := out[as]
 				s.Predicted += p.Predicted
 				s.Labelled += p.Labelled
@@ -187,7 +187,7 @@ func TestLabelsTravelAsTheyAre(t *testing.T) {
 
 // wrong is how many labels of any age a replica has found wrong.
 func (r *replica) wrong() (n int64) {
-	if err := r.ledger.scan(0, start.Add(time.Hour).UnixMilli(), func(_ cell, c counts) bool {
+	if err := r.ledger.scan(cohortsBucket, 0, start.Add(time.Hour).UnixMilli(), func(_ cell, c counts) bool {
 		n += c.wrong
 		return true
 	}); err != nil {

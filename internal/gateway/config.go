@@ -41,9 +41,10 @@ type PredictionEvent struct {
 	Score        float64   // of the only prediction, if HasScore: its value, else its confidence
 	HasClass     bool
 	HasScore     bool
-	InID         bool // PredictionID says class and score too; it does not where the answer was read after its head had been sent
-	Forced       bool // by a match: no evidence
-	Mirrored     bool // a mirrored copy: no user saw the answer
+	User         uint64 // traffic.KeyHash of the sticky key; 0 if the request has none
+	InID         bool   // PredictionID says class and score too; it does not where the answer was read after its head had been sent
+	Forced       bool   // by a match: no evidence
+	Mirrored     bool   // a mirrored copy: no user saw the answer
 }
 
 // Limits bound what strangers can make the gateway hold. A zero field takes its
@@ -136,6 +137,9 @@ type Config struct {
 	// Feedback, if set, serves FeedbackPath (default /feedback), POST only.
 	Feedback     http.Handler
 	FeedbackPath string
+	// Events, if set, serves EventsPath (default /events), POST only.
+	Events     http.Handler
+	EventsPath string
 
 	// TrustedProxies are the networks whose forwarding headers, and whose
 	// CountryHeader, are believed. Those of anybody else are replaced.
@@ -151,8 +155,11 @@ type Config struct {
 	Logger *slog.Logger // default slog.Default()
 }
 
-// DefaultFeedbackPath is where feedback is taken unless Config says otherwise.
-const DefaultFeedbackPath = "/feedback"
+// Where feedback and events are taken unless Config says otherwise.
+const (
+	DefaultFeedbackPath = "/feedback"
+	DefaultEventsPath   = "/events"
+)
 
 // complete fills the defaults and says what is wrong.
 func (c Config) complete() (Config, error) {
@@ -174,6 +181,12 @@ func (c Config) complete() (Config, error) {
 	}
 	if !strings.HasPrefix(c.FeedbackPath, "/") || strings.HasPrefix(c.FeedbackPath, opsPrefix) {
 		return c, fmt.Errorf("gateway: feedback path %q must begin with / and not with %s", c.FeedbackPath, opsPrefix)
+	}
+	if c.EventsPath == "" {
+		c.EventsPath = DefaultEventsPath
+	}
+	if !strings.HasPrefix(c.EventsPath, "/") || strings.HasPrefix(c.EventsPath, opsPrefix) || c.EventsPath == c.FeedbackPath {
+		return c, fmt.Errorf("gateway: events path %q must begin with /, not with %s, and be another than that of feedback", c.EventsPath, opsPrefix)
 	}
 	if c.CountryHeader != "" && len(c.TrustedProxies) == 0 {
 		return c, fmt.Errorf("gateway: country header %q is believed only from trusted proxies, and none are listed", c.CountryHeader)

@@ -77,8 +77,8 @@ func (g *Gateway) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		g.serveOps(w, r)
 		return
 	}
-	if r.URL.Path == g.cfg.FeedbackPath && g.cfg.Feedback != nil {
-		g.serveFeedback(w, r)
+	if h := g.returns(r.URL.Path); h != nil {
+		g.take(h, w, r)
 		return
 	}
 	if r.Method == http.MethodConnect {
@@ -127,13 +127,25 @@ func (g *Gateway) serveOps(w http.ResponseWriter, r *http.Request) {
 
 var failNoTable = failure{http.StatusServiceUnavailable, "the gateway has no routing table yet", true}
 
-func (g *Gateway) serveFeedback(w http.ResponseWriter, r *http.Request) {
+// returns is who takes what comes back for predictions at a path, nil if it is
+// the models' path.
+func (g *Gateway) returns(path string) http.Handler {
+	switch path {
+	case g.cfg.FeedbackPath:
+		return g.cfg.Feedback
+	case g.cfg.EventsPath:
+		return g.cfg.Events
+	}
+	return nil
+}
+
+func (g *Gateway) take(h http.Handler, w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		failure{http.StatusMethodNotAllowed, "feedback is sent by POST", false}.send(w, r)
+		failure{http.StatusMethodNotAllowed, "feedback and events are sent by POST", false}.send(w, r)
 		return
 	}
-	g.cfg.Feedback.ServeHTTP(w, r)
+	h.ServeHTTP(w, r)
 }
 
 // complain logs a failed request, at most one a second, with the number of

@@ -101,6 +101,17 @@ func (p *policy) Observe(d *Decision, res *Result) {
 	}
 }
 
+// user tells whom a request is made for, forced or not.
+func (d *Decision) user(head Head) uint64 {
+	if d.Keyed {
+		return d.KeyHash
+	}
+	if !d.Forced || head == nil {
+		return 0
+	}
+	return d.route.pick.KeyHash(&Request{Head: head})
+}
+
 // tell hands an answered prediction to whoever waits for its label.
 func (p *policy) tell(d *Decision, res *Result, mirrored bool) {
 	if p.cfg.OnPrediction == nil || d.Warmup {
@@ -111,6 +122,7 @@ func (p *policy) tell(d *Decision, res *Result, mirrored bool) {
 			res.Head.Header("X-Request-Id"), res.Head.Header("Traceparent")),
 		PredictionID: res.id, Arm: d.Arm, Time: p.cfg.Date(d.Start),
 		Count: len(res.preds), InID: res.inID, Forced: d.Forced, Mirrored: mirrored,
+		User: d.user(res.Head),
 	}
 	if len(res.preds) == 1 {
 		e.Class, e.HasClass = res.preds[0].Class, res.preds[0].HasClass

@@ -28,10 +28,11 @@ type Query struct {
 type Metric struct {
 	Name     string
 	Kind     analysis.Kind
-	Of       string        // "class", "confidence", "value", "ttft", "timePerToken"; by kind
-	Maturity time.Duration // Outcome: labels count when their prediction is this old
-	Negative bool          // Outcome: a prediction without a label at maturity is a negative
+	Of       string        // "class", "confidence", "value", "ttft", "timePerToken", "feedback", "event", "conversion"; by kind
+	Maturity time.Duration // what comes back counts when its prediction is this old
+	Negative bool          // what has not come back by then is a negative, or the value 0
 	Value    bool          // Mean of the value that feedback brings, rather than of predictions
+	Event    string        // Mean of the events of that name: of their values, or of whether one came
 }
 
 // Window is the stretch since the last block.

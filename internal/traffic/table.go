@@ -206,6 +206,17 @@ func Bucket(salt uint64, key string) uint16 {
 	return uint16(mix(salt, key) % uint64(Full))
 }
 
+// KeyHash is Choice.KeyHash of a key under a split's salt.
+func KeyHash(salt, key string) uint64 { return mix(xxhash.Sum64String(salt), key) }
+
+// KeyHash is that of the request's sticky key, 0 if it has none.
+func (t *Table) KeyHash(r Request) uint64 {
+	if key := t.Key(r); key != "" {
+		return mix(t.salt, key)
+	}
+	return 0
+}
+
 // mix hashes key under salt.
 func mix(salt uint64, key string) uint64 {
 	h := xxhash.Sum64String(key) ^ salt

@@ -174,6 +174,9 @@ func outcome(m metric.Metric, l labels) (x analysis.Measure, ok bool) {
 		return x, false
 	}
 	counts := func(arm traffic.Arm) analysis.Counts {
+		if m.Event != "" {
+			return events(m, &a.Arms[arm])
+		}
 		j := a.Arms[arm].Unknown
 		if m.Negative {
 			j = a.Arms[arm].Negative
@@ -192,6 +195,19 @@ func outcome(m metric.Metric, l labels) (x analysis.Measure, ok bool) {
 	}
 	x.Stable, x.Canary = counts(traffic.Stable), counts(traffic.Canary)
 	return x, true
+}
+
+// events counts one arm's predictions by what became of them.
+func events(m metric.Metric, a *feedback.ArmAnswer) analysis.Counts {
+	came := a.Events[m.Event]
+	n := max(a.Predicted, came.N) // a crash can lose predictions of which events came
+	switch {
+	case m.Of == "conversion":
+		return analysis.Counts{N: n, Sum: float64(came.N), SumSq: float64(came.N)}
+	case m.Negative:
+		return analysis.Counts{N: n, Sum: came.Value.Sum, SumSq: came.Value.SumSq}
+	}
+	return analysis.Counts{N: came.Value.N, Sum: came.Value.Sum, SumSq: came.Value.SumSq}
 }
 
 // labelled puts the predictions of each class and their labels into bins.

@@ -210,7 +210,7 @@ func span(w metric.Window) time.Duration {
 
 // wantsLabels reports whether m is measured by feedback.
 func wantsLabels(m metric.Metric) bool {
-	return m.Kind == analysis.Outcome || m.Kind == analysis.Mean && m.Value
+	return m.Kind == analysis.Outcome || m.Kind == analysis.Mean && (m.Value || m.Event != "")
 }
 
 func maturities(metrics []metric.Metric) []time.Duration {

@@ -59,7 +59,8 @@ func (w *world) reopen() {
 	}
 	l, err := feedback.Open(w.db, w.codec, feedback.Options{
 		Rollout: "churn", Maturity: 20 * time.Second, CohortLength: 5 * time.Second,
-		Now: func() time.Time { return w.now },
+		Events: map[string]feedback.Bounds{"checkout": {Upper: 100}, "refund": {}},
+		Now:    func() time.Time { return w.now },
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -276,11 +276,26 @@ func complete(m analysis.Metric, s Series, x analysis.Measure) (analysis.Measure
 			c.SumSq = (m.Lower+m.Upper)*c.Sum - float64(c.N)*m.Lower*m.Upper
 		}
 	}
+	if m.Late {
+		x.Stable.N, x.Canary.N = enough(m, x.Stable), enough(m, x.Canary)
+	}
 	x.Stable.K, x.Canary.K = min(x.Stable.K, x.Stable.N), min(x.Canary.K, x.Canary.N)
 	x.Disagree = min(x.Disagree, x.Pairs)
 	x.Stable.Groups, x.Canary.Groups = within(x.Stable.Groups, x.Stable), within(x.Canary.Groups, x.Canary)
 	x.Halves = within(x.Halves, x.Stable)
 	return x, true
+}
+
+// enough is the number of values, and no fewer than it takes to make their sum
+// within the bounds: one gateway counts a prediction and another what came of it,
+// which may be seen a scrape earlier.
+func enough(m analysis.Metric, c analysis.Counts) int64 {
+	for _, bound := range []float64{m.Lower, m.Upper} {
+		if least := c.Sum / bound; m.Lower < m.Upper && least > float64(c.N) && !math.IsInf(least, 0) {
+			c.N = int64(math.Ceil(least))
+		}
+	}
+	return c.N
 }
 
 // stretches names the bins between edges.

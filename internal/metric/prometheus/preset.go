@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/haldane-dev/haldane/internal/analysis"
@@ -11,8 +12,9 @@ import (
 
 // Counted names what a metric is about: its kind, and of which of several things.
 type Counted struct {
-	Kind analysis.Kind
-	Of   string // as in metric.Metric; "" where there is but one
+	Kind  analysis.Kind
+	Of    string // as in metric.Metric; "" where there is but one; knownEvent are events without the predictions that none came for
+	Event string // the name of what happened, of events
 }
 
 // Preset is where a known system keeps its counters.
@@ -34,7 +36,15 @@ func (p Preset) Of(c Counted) Series {
 	if c.Kind != analysis.Drift && c.Kind != analysis.Mean {
 		c.Of = ""
 	}
-	return maps.Clone(p.Kinds[c])
+	event := c.Event
+	c.Event = ""
+	out := maps.Clone(p.Kinds[c])
+	for part, selector := range out {
+		if event != "" && strings.Contains(selector, "_event_") {
+			out[part] = with(selector, fmt.Sprintf("event=%q", event))
+		}
+	}
+	return out
 }
 
 // Presets are the systems known by name.
@@ -71,7 +81,7 @@ func PresetNamed(name string) (Preset, bool) {
 var (
 	failures   = Counted{Kind: analysis.ErrorRate}
 	latencies  = Counted{Kind: analysis.Latency}
-	confidence = Counted{analysis.Mean, "confidence"}
+	confidence = Counted{Kind: analysis.Mean, Of: "confidence"}
 )
 
 // rate is failures among requests.

@@ -30,9 +30,9 @@ var vllm = Preset{
 	Kinds: map[Counted]Series{
 		failures: rate(`vllm:request_success_total{finished_reason!="abort"}`,
 			`vllm:request_success_total{finished_reason="error"}`),
-		latencies:                       histogramOf("vllm:e2e_request_latency_seconds"),
-		{analysis.Mean, "ttft"}:         meanOf("vllm:time_to_first_token_seconds"),
-		{analysis.Mean, "timePerToken"}: meanOf("vllm:inter_token_latency_seconds"),
+		latencies:                                 histogramOf("vllm:e2e_request_latency_seconds"),
+		{Kind: analysis.Mean, Of: "ttft"}:         meanOf("vllm:time_to_first_token_seconds"),
+		{Kind: analysis.Mean, Of: "timePerToken"}: meanOf("vllm:inter_token_latency_seconds"),
 	},
 }
 
@@ -62,9 +62,9 @@ var bentoml = Preset{
 var lecture = Preset{
 	Name: "model", Pod: true,
 	Kinds: map[Counted]Series{
-		failures:                       rate(`model_predictions_total`, `model_predictions_total{status!~"success|ok|2.."}`),
-		latencies:                      histogramOf("model_prediction_latency_seconds"),
-		confidence:                     meanOf("model_prediction_confidence"),
-		{analysis.Drift, "confidence"}: histogramOf("model_prediction_confidence"),
+		failures:                                 rate(`model_predictions_total`, `model_predictions_total{status!~"success|ok|2.."}`),
+		latencies:                                histogramOf("model_prediction_latency_seconds"),
+		confidence:                               meanOf("model_prediction_confidence"),
+		{Kind: analysis.Drift, Of: "confidence"}: histogramOf("model_prediction_confidence"),
 	},
 }

@@ -193,6 +193,61 @@ func TestHaldanesOwn(t *testing.T) {
 	}
 }
 
+// TestEventsOfGateways: one of two gateways made the predictions, and the other
+// was told what came of them, which Prometheus learns before it learns of the last
+// prediction.
+func TestEventsOfGateways(t *testing.T) {
+	w := newWorld(t, v1alpha1.Prometheus{Preset: "haldane"})
+	ten := v1alpha1.Duration{Duration: 10 * time.Minute}
+	conversion := v1alpha1.Mean{Of: "conversion", Event: "checkout", Bounds: []float64{0, 1}, Maturity: &ten}
+	revenue := v1alpha1.Mean{Of: "event", Event: "checkout", Bounds: []float64{0, 50}, Maturity: &ten, Missing: "zero"}
+	basket := revenue
+	basket.Missing = "unknown"
+	w.r.Spec.Analysis.Metrics = []v1alpha1.Metric{
+		{Name: "conversion", Mean: &conversion}, {Name: "revenue", Mean: &revenue}, {Name: "basket", Mean: &basket},
+	}
+	scrape := func(pod string, at time.Duration, predictions, events int64) {
+		text := exposed(t, exporter.Feedback{
+			Outcomes: []exporter.Outcome{
+				{Arm: traffic.Canary, Maturity: ten.Duration, Predicted: "none", Predictions: predictions},
+				{Arm: traffic.Canary, Maturity: time.Minute, Predicted: "none", Predictions: 100 * predictions},
+			},
+			Events: []exporter.Event{
+				{Arm: traffic.Canary, Maturity: ten.Duration, Name: "checkout", Predictions: events,
+					Values: telemetry.Moments{N: events, Sum: 40 * float64(events), SumSq: 1600 * float64(events)}},
+				{Arm: traffic.Canary, Maturity: ten.Duration, Name: "error", Predictions: 100 * events},
+			},
+		})
+		w.server.Scrape(t, noon.Add(at), map[string]string{"pod": pod}, text)
+	}
+	for i := range int64(2) {
+		scrape("gateway-1", time.Duration(5+10*i)*time.Second, 10+i, 0)
+		scrape("gateway-2", time.Duration(5+10*i)*time.Second, 0, 5+2*i)
+	}
+	want := map[string]analysis.Measure{
+		"conversion": {Canary: analysis.Counts{N: 2, Sum: 2, SumSq: 2}},
+		"revenue":    {Canary: analysis.Counts{N: 2, Sum: 80, SumSq: 3200}},
+		"basket":     {Canary: analysis.Counts{N: 2, Sum: 80, SumSq: 3200}},
+	}
+	if diff := cmp.Diff(want, w.block().Metrics); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// exposed is what a gateway shows of what came back.
+func exposed(t *testing.T, f exporter.Feedback) string {
+	t.Helper()
+	handler, err := exporter.Handler(exporter.OfFeedback(func() exporter.Serving {
+		return exporter.Serving{Rollout: "shop/churn", Versions: [traffic.NumArms]string{"v1", "v2"}}
+	}, func() (exporter.Feedback, error) { return f, nil }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := httptest.NewRecorder()
+	handler.ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
+	return answer.Body.String()
+}
+
 // group is one group of users of all of them.
 func group(i int, n, k int64) []analysis.Group {
 	out := make([]analysis.Group, telemetry.Groups)

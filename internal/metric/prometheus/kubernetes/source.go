@@ -98,7 +98,7 @@ func New(r cluster.Rollout) (*Source, error) {
 // what is a metric of the spec as it is counted.
 func what(m v1alpha1.Metric) (analysis.Metric, prometheus.Counted) {
 	out := analysis.Metric{Name: m.Name}
-	of := ""
+	of, event := "", ""
 	switch {
 	case m.ErrorRate != nil:
 		out.Kind = analysis.ErrorRate
@@ -111,6 +111,10 @@ func what(m v1alpha1.Metric) (analysis.Metric, prometheus.Counted) {
 		if of == "timeToFirstToken" {
 			of = "ttft" // as sources call it
 		}
+		out.Late = m.Mean.Event != ""
+		if event = m.Mean.Event; m.Mean.Missing == "unknown" {
+			of = "knownEvent"
+		}
 		if len(m.Mean.Bounds) == 2 {
 			out.Lower, out.Upper = m.Mean.Bounds[0], m.Mean.Bounds[1]
 		}
@@ -119,7 +123,7 @@ func what(m v1alpha1.Metric) (analysis.Metric, prometheus.Counted) {
 	case m.Pairs != nil:
 		out.Kind = analysis.Pairs
 	}
-	return out, prometheus.Counted{Kind: out.Kind, Of: of}
+	return out, prometheus.Counted{Kind: out.Kind, Of: of, Event: event}
 }
 
 // maturity is how old predictions are when a metric looks at what came back for
@@ -128,13 +132,18 @@ func maturity(m v1alpha1.Metric, all []v1alpha1.Metric) time.Duration {
 	switch {
 	case m.Outcome != nil:
 		return m.Outcome.Maturity.Duration
+	case m.Mean != nil && m.Mean.Event != "":
+		return m.Mean.Maturity.Duration
 	case m.Mean == nil || m.Mean.Of != "feedback":
 		return 0
 	}
 	longest := time.Duration(0)
 	for _, x := range all {
-		if x.Outcome != nil {
+		switch {
+		case x.Outcome != nil:
 			longest = max(longest, x.Outcome.Maturity.Duration)
+		case x.Mean != nil && x.Mean.Event != "":
+			longest = max(longest, x.Mean.Maturity.Duration)
 		}
 	}
 	return cmp.Or(longest, feedback.DefaultMaturity)
