@@ -51,6 +51,8 @@ var arrows = []struct {
 	{[]string{"internal/engine"}, slices.Concat(pure, ports)},
 	{[]string{"internal/report"}, slices.Concat(pure, ports, []string{"internal/engine"})},
 	{[]string{"internal/outbound"}, nil},
+	{[]string{"internal/reading"}, nil},
+	{[]string{"internal/reading/provider"}, []string{"internal/reading", "internal/metric/prometheus"}},
 	{outside, slices.Concat(pure, []string{"internal/engine"}, outside)},
 	{[]string{"internal/importer"}, []string{"api/"}},
 	{shells, slices.Concat(core, shells, []string{"api/", "internal/cluster"})},

@@ -86,27 +86,32 @@ func (s *server) last(ctx context.Context, selector string, end time.Time, over 
 
 func (s *server) ask(ctx context.Context, query string, at time.Time) (model.Value, error) {
 	v, _, _, err := s.api.Query(ctx, query, at)
+	return v, s.explained(query, err)
+}
+
+// explained is an error as a sentence for people, nil for none.
+func (s *server) explained(query string, err error) error {
 	if err == nil {
-		return v, nil
+		return nil
 	}
 	var answer *v1.Error
 	var way *url.Error
 	var secret *tokenError
 	switch {
 	case errors.As(err, &secret):
-		return nil, fmt.Errorf("%w: the token for Prometheus at %s: %w", metric.ErrUnavailable, s.address, secret.error)
+		return fmt.Errorf("%w: the token for Prometheus at %s: %w", metric.ErrUnavailable, s.address, secret.error)
 	case errors.Is(err, errLarge):
-		return nil, fmt.Errorf("ask Prometheus for %s: %w", shortened(query), errLarge)
+		return fmt.Errorf("ask Prometheus for %s: %w", shortened(query), errLarge)
 	case errors.As(err, &answer) && (answer.Type == v1.ErrBadData || answer.Type == v1.ErrExec):
-		return nil, fmt.Errorf("ask Prometheus for %s: it refuses the question: %s", shortened(query), answer.Msg)
+		return fmt.Errorf("ask Prometheus for %s: it refuses the question: %s", shortened(query), answer.Msg)
 	case errors.As(err, &answer) && answer.Type == v1.ErrClient:
-		return nil, fmt.Errorf("%w: Prometheus at %s turns the question away (%s): see its address and tokenFrom", metric.ErrUnavailable, s.address, answer.Msg)
+		return fmt.Errorf("%w: Prometheus at %s turns the question away (%s): see its address and tokenFrom", metric.ErrUnavailable, s.address, answer.Msg)
 	case errors.As(err, &answer):
-		return nil, fmt.Errorf("%w: Prometheus at %s answers %s to %s", metric.ErrUnavailable, s.address, answer.Msg, shortened(query))
+		return fmt.Errorf("%w: Prometheus at %s answers %s to %s", metric.ErrUnavailable, s.address, answer.Msg, shortened(query))
 	case errors.As(err, &way):
 		err = way.Err // without the method and the path
 	}
-	return nil, fmt.Errorf("%w: Prometheus at %s does not answer %s: %w", metric.ErrUnavailable, s.address, shortened(query), err)
+	return fmt.Errorf("%w: Prometheus at %s does not answer %s: %w", metric.ErrUnavailable, s.address, shortened(query), err)
 }
 
 // tokenError means that there is no token.
