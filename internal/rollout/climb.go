@@ -58,11 +58,12 @@ func (t *turn) flow() bool {
 		return false
 	}
 	t.s.StepBegan = t.now
-	if t.s.step().gated() {
+	step := t.s.step()
+	if step.gated() {
 		t.s.FirstBlock = t.nextBlock()
-		if t.s.Live.IsZero() {
-			t.s.Live = t.now
-		}
+	}
+	if (step.gated() || step.bakes()) && t.s.Live.IsZero() {
+		t.s.Live = t.now
 	}
 	return true
 }
@@ -83,12 +84,15 @@ func (t *turn) settle() bool {
 // mayLeave reports whether the step has done its part and, if not, says what
 // it waits for.
 func (t *turn) mayLeave() bool {
-	p := t.s.step().Pause
+	step := t.s.step()
+	p, until := step.Pause, t.s.StepBegan.Add(step.For)
 	switch {
-	case p == nil && t.passed():
-		return true
-	case p == nil:
+	case p == nil && step.gated() && !t.passed():
 		t.waiting = fmt.Sprintf("Waiting for evidence at %s: %s", t.share(), t.soFar())
+	case p == nil && t.now.Before(until):
+		t.waiting = fmt.Sprintf("Stays at %s until %s at least", t.share(), clockTime(until))
+	case p == nil:
+		return true
 	case t.s.Approved:
 		return true
 	case p.For == 0:
@@ -128,22 +132,34 @@ func (t *turn) enterStep(k int) {
 		return
 	}
 	next, reason, where := Progressing, "", fmt.Sprintf("Step %d of %d", k+1, len(steps))
-	step, p := steps[k], t.s.Plan
-	switch {
-	case step.Pause != nil:
-		next = Paused
-		reason = t.pauseText(*step.Pause)
+	if step := steps[k]; step.Pause != nil {
+		next, reason = Paused, t.pauseText(*step.Pause)
 		t.emit(EventPaused, "%s: %s", where, reason)
-	case step.Shadow > 0:
-		t.emit(EventStep, "%s: %s of requests are copied to %s, users see %s only", where, step.Shadow, p.Canary, p.Stable)
-	default:
-		t.emit(EventStep, "%s: %s of requests go to %s", where, step.Weight, p.Canary)
+	} else {
+		t.emit(EventStep, "%s: %s", where, t.stepText(step))
 	}
 	if t.s.Phase == next {
 		t.s.Reason = reason
 		return
 	}
 	t.enter(next, reason)
+}
+
+// stepText says what a step that is no pause does.
+func (t *turn) stepText(s Step) string {
+	p, least := t.s.Plan, ""
+	if s.For > 0 {
+		least = fmt.Sprintf(", for %s at least", s.For)
+	}
+	switch {
+	case s.Preview && s.Shadow > 0:
+		return fmt.Sprintf("%s can be previewed and %s of requests are copied to it, users see %s only%s", p.Canary, s.Shadow, p.Stable, least)
+	case s.Preview:
+		return fmt.Sprintf("%s can be previewed, users see %s only%s", p.Canary, p.Stable, least)
+	case s.Shadow > 0:
+		return fmt.Sprintf("%s of requests are copied to %s, users see %s only%s", s.Shadow, p.Canary, p.Stable, least)
+	}
+	return fmt.Sprintf("%s of requests go to %s%s", s.Weight, p.Canary, least)
 }
 
 func (t *turn) pauseText(p Pause) string {
@@ -159,8 +175,12 @@ func (t *turn) share() string {
 	if i < 0 {
 		return traffic.Weight(0).String()
 	}
-	if s := t.s.Plan.Steps[i]; s.Shadow > 0 {
+	switch s := t.s.Plan.Steps[i]; {
+	case s.Shadow > 0:
 		return s.Shadow.String() + " mirrored"
+	case s.Preview:
+		return "the preview"
+	default:
+		return s.Weight.String()
 	}
-	return t.s.Plan.Steps[i].Weight.String()
 }

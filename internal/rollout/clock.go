@@ -81,8 +81,12 @@ func (t *turn) wake() time.Time {
 			consider(s.PhaseBegan.Add(s.Plan.readyWithin()))
 		}
 	case Progressing, Paused:
-		if p := s.step().Pause; p != nil && p.For > 0 && !s.StepBegan.IsZero() {
-			consider(s.StepBegan.Add(p.For))
+		least := s.step().For
+		if p := s.step().Pause; p != nil {
+			least = p.For
+		}
+		if least > 0 && !s.StepBegan.IsZero() {
+			consider(s.StepBegan.Add(least))
 		}
 		if at := s.DeadlineAt(); !s.Deadline && !at.IsZero() {
 			consider(at)

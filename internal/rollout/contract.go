@@ -63,14 +63,21 @@ const (
 	RollbackAtDeadline OnDeadline = "Rollback"
 )
 
-// Step is one rung of the ladder. Exactly one of Weight, Shadow and Pause is
-// set; Weight 100% is the last and needs no gate of its own: the step before
-// it is the last gate.
+// Step is one rung of the ladder. Exactly one of Weight, Shadow, Pause and
+// Preview is set, but that a preview may be mirrored to. Weight 100% without a
+// time is the last and needs no gate of its own: the step before it is the last
+// gate. With a time, there is nobody to compare with, and what judges it is
+// outside.
 type Step struct {
 	Weight traffic.Weight `json:"weight,omitempty"`
 	Shadow traffic.Weight `json:"shadow,omitempty"` // mirror this share at canary weight 0
 	Pause  *Pause         `json:"pause,omitempty"`
 	Factor float64        `json:"factor,omitempty"` // promotion margins × this at a Weight step; ≥ 1
+	// Preview lets the candidate be reached at weight 0, by an address of its
+	// own and by what always matches.
+	Preview bool `json:"preview,omitempty"`
+	// For is how long the step takes at least, whatever is shown before.
+	For time.Duration `json:"for,omitempty"`
 }
 
 // Pause holds the weight of the step before: for a time, or, with For zero,

@@ -2,6 +2,7 @@ package rollout_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -84,6 +85,10 @@ func drawWorld(t *rapid.T) (rollout.Plan, script) {
 	plan := walkPlan("v1", "v2", steps...)
 	if rapid.Bool().Draw(t, "reports") {
 		plan = reporting(walkPlan("v1", "v2", steps[:len(steps)-1]...))
+	}
+	if rapid.Bool().Draw(t, "takes time") {
+		plan.Steps[len(steps)-2].For = time.Minute
+		plan.Steps[0].Preview = plan.Steps[0].Shadow > 0
 	}
 	if rapid.Bool().Draw(t, "gates") {
 		plan.Confirm = everyGate

@@ -1,6 +1,9 @@
 package rollout
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // initialize waits until both arms are ready and the router is known to keep
 // all traffic on stable.
@@ -32,7 +35,7 @@ func (t *turn) initialize() bool {
 	case !t.ready(stable):
 		// Not the candidate's fault: it is not ended for that.
 		t.waiting = fmt.Sprintf("Waiting for %s, the version in service, to become ready: it %s", p.Stable, t.unready(stable))
-	case p.lastGate() < 0:
+	case p.lastGate() < 0 && !slices.ContainsFunc(p.Steps, Step.bakes):
 		t.waiting = "The plan has no step below 100%, so nothing would ever be shown: add a weight or a shadow step"
 	case !t.carried():
 		t.waiting = fmt.Sprintf("Waiting for the router to confirm that all traffic goes to %s", p.Stable)

@@ -25,11 +25,15 @@ func (p Plan) readyWithin() time.Duration {
 	return p.ReadyWithin
 }
 
-// full reports whether step s sends all traffic to the candidate.
-func (s Step) full() bool { return s.Pause == nil && s.Shadow == 0 && s.Weight >= traffic.Full }
+// full reports whether step s sends all traffic to the candidate, for good.
+func (s Step) full() bool { return s.Weight >= traffic.Full && s.For == 0 }
 
-// gated reports whether step s is judged: a weight below 100%, or a shadow.
-func (s Step) gated() bool { return s.Pause == nil && !s.full() }
+// gated reports whether step s is judged by comparison: a weight below 100%, or
+// a shadow.
+func (s Step) gated() bool { return s.Shadow > 0 || s.Weight > 0 && s.Weight < traffic.Full }
+
+// bakes reports whether a step at 100% takes its time before the promotion.
+func (s Step) bakes() bool { return s.Weight >= traffic.Full && s.For > 0 }
 
 // lastGate returns the index of the step whose Pass allows all traffic: the
 // last weight step before 100% or, in a plan without one, the last shadow
@@ -41,7 +45,7 @@ func (p Plan) lastGate() int {
 		case s.full():
 			return last
 		case !s.gated():
-		case last < 0, s.Shadow == 0, p.Steps[last].Shadow > 0:
+		case last < 0, s.Weight > 0, p.Steps[last].Shadow > 0:
 			last = i
 		}
 	}
@@ -71,10 +75,11 @@ func (s State) inForce() int {
 // weight is in force, which at a pause is the judged step before it. Its
 // margin factor is the step's own or, by default, 4 below 20%, 2 below 50%,
 // else 1; 1 for a mirror, whose limits are absolute, and always 1 at the last
-// gate. A pause before any judged step has Index −1 and is evidence for none.
+// gate. What is not judged, like
+// a pause before any judged step, has Index −1 and is evidence for none.
 func StageOf(s State) analysis.Stage {
 	i := s.inForce()
-	if i < 0 {
+	if i < 0 || !s.Plan.Steps[i].gated() && !s.Plan.Steps[i].full() {
 		return analysis.Stage{Index: -1, Factor: 1}
 	}
 	step, last := s.Plan.Steps[i], i == s.Plan.lastGate()

@@ -21,7 +21,8 @@ import (
 //
 //	plan canary=v2 [stable=v1] steps=(5,pause,10m,s100,25*2,100) [max= on= ready= down= end=Report confirm=(promotion:hook)]
 //	    what the file says from now on; a step is a weight, a weight with its
-//	    factor, s and a mirrored share, the word pause, or a time to pause
+//	    factor, s and a mirrored share, the word pause, a time to pause, preview
+//	    or preview+s100; a time after @ is the least that a step takes
 //	observe [t=+10s] [traffic=carried|unknown|written|other] [stable= canary=ready|starting|failed|unknown|old]
 //	        [verdict=pass|fail|invalid|more] [step=0] [block=3] [attempt=1] [blind=why]
 //	        [gate=(id,yes|no,why)] [signal=(name,Rollback|Hold|Warn,why)]
@@ -282,7 +283,18 @@ func revision(version string) rollout.Revision {
 }
 
 func parseStep(t *testing.T, s string) rollout.Step {
+	if step, least, ok := strings.Cut(s, "@"); ok {
+		out := parseStep(t, step)
+		out.For = parseDuration(t, least)
+		return out
+	}
 	switch {
+	case s == "preview":
+		return rollout.Step{Preview: true}
+	case strings.HasPrefix(s, "preview+"):
+		out := parseStep(t, strings.TrimPrefix(s, "preview+"))
+		out.Preview = true
+		return out
 	case s == "pause":
 		return rollout.Step{Pause: &rollout.Pause{}}
 	case strings.HasPrefix(s, "s"):

@@ -53,6 +53,9 @@ func (s State) Validate() error {
 		if step.Weight < 0 || step.Weight > traffic.Full || step.Shadow < 0 || step.Shadow > traffic.Full {
 			return damaged("step %d has weight %s, mirror %s", i, step.Weight, step.Shadow)
 		}
+		if step.For < 0 {
+			return damaged("step %d takes %s at least", i, step.For)
+		}
 	}
 	return nil
 }

@@ -46,6 +46,7 @@ func (w *walk) step() {
 	d := checkedNext(w.t, before, o)
 	w.always(before, d)
 	w.obedient(before, o, d)
+	w.unseen(d)
 	w.rises(before, o, d)
 	w.heldOff(before, o, d)
 	w.terminal(before, o, d)
@@ -67,7 +68,8 @@ func (w *walk) always(before rollout.State, d rollout.Decision) {
 	}
 	climbing := s.Phase == rollout.Progressing || s.Phase == rollout.Paused
 	pause := s.Step < len(s.Plan.Steps) && s.Plan.Steps[s.Step].Pause != nil
-	if split.Open && (!climbing || split.Canary == 0 && !pause) {
+	preview := slices.ContainsFunc(s.Plan.Steps, func(x rollout.Step) bool { return x.Preview })
+	if split.Open && (!climbing || split.Canary == 0 && !pause && !preview) {
 		w.t.Fatalf("open to matches in %s at %s", s.Phase, split.Canary)
 	}
 	if s.Plan.End == rollout.EndReport && s.Serving == "" && (s.Phase == rollout.Promoting || s.Phase == rollout.Promoted) {
@@ -101,6 +103,23 @@ func (w *walk) always(before rollout.State, d rollout.Decision) {
 			w.t.Fatalf("event %s was made twice", e.ID)
 		}
 		w.ids[e.ID] = true
+	}
+}
+
+// unseen: nobody is sent to the candidate of a plan that only mirrors, nor to
+// one that is previewed, before the switch.
+func (w *walk) unseen(d rollout.Decision) {
+	s, split := d.State, d.Want.Split
+	if s.Serving != "" || s.Phase == rollout.Promoting || s.Phase == rollout.Promoted || s.Phase == rollout.RollingBack || s.Phase == rollout.Completing {
+		return
+	}
+	steps := s.Plan.Steps[:min(s.Step+1, len(s.Plan.Steps))]
+	if !slices.ContainsFunc(steps, func(x rollout.Step) bool { return x.Weight > 0 }) && split.Canary > 0 {
+		w.t.Fatalf("%s of the requests go to the candidate at step %d of %+v", split.Canary, s.Step, s.Plan.Steps)
+	}
+	all := s.Plan.Steps
+	if split.Open && !slices.ContainsFunc(all, func(x rollout.Step) bool { return x.Weight > 0 || x.Preview || x.Pause != nil }) {
+		w.t.Fatalf("open to matches in a plan that only mirrors: %+v", all)
 	}
 }
 
@@ -168,6 +187,10 @@ func (w *walk) rises(before rollout.State, o rollout.Observation, d rollout.Deci
 	if !o.Traffic.Carries(before.Want.Split) {
 		w.t.Fatalf("step %d → %d though the traffic was %+v, wanted %+v", before.Step, s.Step, o.Traffic, before.Want.Split)
 	}
+	gap := o.Now.Sub(before.LastSeen)
+	if least := before.Plan.Steps[before.Step].For; gap >= 0 && gap <= time.Hour && o.Now.Before(before.StepBegan.Add(least)) {
+		w.t.Fatalf("step %d was left after %s, and takes %s at least", before.Step, o.Now.Sub(before.StepBegan), least)
+	}
 	if o.Blind != "" {
 		w.t.Fatalf("step %d → %d, blind", before.Step, s.Step)
 	}
@@ -176,7 +199,7 @@ func (w *walk) rises(before rollout.State, o rollout.Observation, d rollout.Deci
 		last = len(s.Plan.Steps)
 	}
 	for i := range last {
-		if p := before.Plan.Steps[i]; p.Pause == nil && !w.passed[i] {
+		if p := before.Plan.Steps[i]; (p.Shadow > 0 || p.Weight > 0 && p.Weight < traffic.Full) && !w.passed[i] {
 			w.t.Fatalf("step %d → %d without a Pass at step %d", before.Step, s.Step, i)
 		}
 	}
@@ -249,8 +272,17 @@ func (w *walk) scaleDown(before rollout.State, o rollout.Observation, d rollout.
 
 var walkPlans = []rollout.Plan{
 	walkPlan("v1", "v2", 5, 25, 100), walkPlan("v1", "v3", -100, 0, 30, -30, 50, 100), walkPlan("v1", "v2", 50),
+	blueGreen("v2", 95), blueGreen("v3", 100),
 	reporting(walkPlan("v1", "v2", -100)), reporting(walkPlan("v1", "v3", 5, -30, 50)),
 	walkPlan("v2", "v3", 0, 10, 0, 100), walkPlan("v1", "v1", 50, 100), walkPlan("v1", "none", 50, 100),
+}
+
+// blueGreen previews, asks a person, and switches a share at once.
+func blueGreen(to string, share float64) rollout.Plan {
+	p := walkPlan("v1", to, -100, 0, 1, 100)
+	p.Steps[0].Preview, p.Steps[0].For = true, time.Minute
+	p.Steps[2] = rollout.Step{Weight: traffic.Percent(share), For: 10 * time.Minute}
+	return p
 }
 
 // reporting is p without a promotion at its end.

@@ -40,10 +40,12 @@ func (s State) split() traffic.Split {
 			w.Canary = s.kept(0)
 		}
 	case Progressing, Paused:
+		w.Open = s.step().Pause != nil
 		if i := s.inForce(); i >= 0 {
-			w.Canary, w.Mirror = s.Plan.Steps[i].Weight, s.Plan.Steps[i].Shadow
+			step := s.Plan.Steps[i]
+			w.Canary, w.Mirror = step.Weight, step.Shadow
+			w.Open = w.Open || step.Preview || step.Weight > 0
 		}
-		w.Open = w.Canary > 0 || s.step().Pause != nil
 	case Promoting:
 		w.Canary = s.kept(traffic.Full)
 		w.Open = s.Kept != nil
