@@ -9,7 +9,6 @@ package v1alpha1
 // +kubebuilder:validation:XValidation:rule="!has(self.metrics) || self.metrics.all(a, self.metrics.all(b, !(has(a.mean) && has(b.mean) && a.mean.of == b.mean.of && has(a.mean.event) == has(b.mean.event) && (!has(a.mean.event) || a.mean.event == b.mean.event) && has(a.mean.bounds) && has(b.mean.bounds)) || a.mean.bounds == b.mean.bounds))",fieldPath=".metrics",message="bounds are others than those of the same number before: give every metric of it the same"
 // +kubebuilder:validation:XValidation:rule="!has(self.metrics) || self.metrics.all(a, self.metrics.all(b, !(has(a.mean) && has(b.drift) && a.mean.of == 'value' && has(a.mean.bounds) && has(b.drift.bounds)) || a.mean.bounds == b.drift.bounds))",fieldPath=".metrics",message="bounds are others than those of the same number before: give every metric of it the same"
 // +kubebuilder:validation:XValidation:rule="!has(self.metrics) || self.metrics.all(a, self.metrics.all(b, !(has(a.drift) && has(b.drift) && has(a.drift.bounds) && has(b.drift.bounds)) || a.drift.bounds == b.drift.bounds))",fieldPath=".metrics",message="bounds are others than those of the same number before: give every metric of it the same"
-// +kubebuilder:validation:XValidation:rule="!has(self.metrics) || size(self.metrics) == 0 || self.metrics.exists(m, !has(m.pairs))",fieldPath=".metrics",message="compare mirrored pairs alone: the weight steps need a metric of live traffic"
 type Analysis struct {
 	// Source is where counts come from.
 	Source Source `json:"source,omitzero"`

@@ -163,7 +163,10 @@ func TestReaderAndDefinitionAgree(t *testing.T) {
 			t.Logf("reader: %v\nresource: %v", read, created)
 		}
 	}
-	for base, cases := range map[string][]agreement{onCluster: agreements, plainOnCluster: routerAgreements} {
+	for base, cases := range map[string][]agreement{
+		onCluster: agreements, plainOnCluster: routerAgreements,
+		blueGreenOnCluster: blueGreenAgreements, shadowOnCluster: shadowAgreements,
+	} {
 		check(t, base, false)
 		for _, tc := range cases {
 			t.Run(tc.name, func(t *testing.T) {

@@ -8,6 +8,15 @@ func (m *ModelRollout) Default() {
 	if m.Spec.Strategy.Canary != nil {
 		m.Spec.Strategy.Canary.setDefaults()
 	}
+	if b := m.Spec.Strategy.BlueGreen; b != nil {
+		b.setDefaults()
+	}
+	if s := m.Spec.Strategy.Shadow; s != nil {
+		s.setDefaults()
+		if len(m.Spec.Analysis.Metrics) == 0 {
+			m.Spec.Analysis.Metrics = []Metric{{Name: "agreement", Pairs: &Pairs{MaxDisagreement: 0.02}}}
+		}
+	}
 	if e := m.Spec.Endpoints; e != nil {
 		e.Stable.setDefaults()
 		e.Canary.setDefaults()

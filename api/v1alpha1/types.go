@@ -55,9 +55,19 @@ type Reserved = json.RawMessage
 // +kubebuilder:validation:XValidation:rule="!has(self.hooks) || self.hooks.all(h, self.hooks.exists_one(g, (has(g.name) ? g.name : g.when) == (has(h.name) ? h.name : h.when)))",fieldPath=".hooks",message="two have the same name, or none and the same kind: give each a name of its own"
 // +kubebuilder:validation:XValidation:rule="!has(self.notifications) || self.notifications.all(n, self.notifications.exists_one(m, (has(m.name) ? m.name : has(m.slack) ? 'slack' : has(m.teams) ? 'teams' : has(m.discord) ? 'discord' : has(m.googleChat) ? 'googleChat' : has(m.pagerDuty) ? 'pagerDuty' : has(m.email) ? 'email' : 'webhook') == (has(n.name) ? n.name : has(n.slack) ? 'slack' : has(n.teams) ? 'teams' : has(n.discord) ? 'discord' : has(n.googleChat) ? 'googleChat' : has(n.pagerDuty) ? 'pagerDuty' : has(n.email) ? 'email' : 'webhook')))",fieldPath=".notifications",message="two have the same name, or none and the same kind: give each a name of its own"
 // +kubebuilder:validation:XValidation:rule="has(self.analysis) && has(self.analysis.source) && has(self.analysis.source.prometheus)",fieldPath=".analysis",message="needs source.prometheus: on a cluster the counts come from there"
-// +kubebuilder:validation:XValidation:rule="!has(self.analysis) || !has(self.analysis.metrics) || !self.analysis.metrics.exists(m, has(m.pairs)) || (has(self.strategy.canary) && has(self.strategy.canary.steps) && self.strategy.canary.steps.exists(s, has(s.shadow)))",fieldPath=".analysis.metrics",message="pairs are compared in shadow steps, and there is none: add {shadow: {percent: 100}} to the steps"
+// +kubebuilder:validation:XValidation:rule="!(has(self.analysis) && has(self.analysis.metrics) && self.analysis.metrics.exists(m, has(m.pairs))) || ((has(self.strategy.canary) && has(self.strategy.canary.steps) && self.strategy.canary.steps.exists(s, has(s.shadow))) || (has(self.strategy.blueGreen) && has(self.strategy.blueGreen.preview) && has(self.strategy.blueGreen.preview.mirror)) || has(self.strategy.shadow))",fieldPath=".analysis.metrics",message="pairs are of mirrored requests, and nothing is mirrored: add {shadow: {percent: 100}} to the steps of canary, or mirror: 100 to the preview of blueGreen"
 // +kubebuilder:validation:XValidation:rule="!has(self.analysis) || !has(self.analysis.metrics) || !self.analysis.metrics.exists(m, has(m.pairs)) || has(self.routing.gateway)",fieldPath=".analysis.metrics",message="pairs are compared by Haldane's gateway alone: write routing.gateway, or leave the metric out"
-// +kubebuilder:validation:XValidation:rule="!(has(self.strategy.canary) && has(self.strategy.canary.steps) && self.strategy.canary.steps.exists(s, has(s.shadow))) || (has(self.analysis) && has(self.analysis.metrics) && self.analysis.metrics.exists(m, has(m.pairs)))",fieldPath=".strategy",message="a shadow step would never end: mirrored answers are compared by a metric of pairs, and there is none. Add {name: agreement, pairs: {maxDisagreement: 2%}} to analysis.metrics, or remove the step"
+// +kubebuilder:validation:XValidation:rule="!((has(self.strategy.canary) && has(self.strategy.canary.steps) && self.strategy.canary.steps.exists(s, has(s.shadow))) || (has(self.strategy.blueGreen) && has(self.strategy.blueGreen.preview) && has(self.strategy.blueGreen.preview.mirror)) || has(self.strategy.shadow)) || (has(self.analysis) && has(self.analysis.metrics) && self.analysis.metrics.exists(m, has(m.pairs))) || (has(self.strategy.shadow) && (!has(self.analysis) || !has(self.analysis.metrics) || size(self.analysis.metrics) == 0))",fieldPath=".strategy",message="a mirror would never end: mirrored answers are compared by a metric of pairs, and there is none. Add {name: agreement, pairs: {maxDisagreement: 2%}} to analysis.metrics, or remove it"
+// +kubebuilder:validation:XValidation:rule="!has(self.analysis) || !has(self.analysis.metrics) || size(self.analysis.metrics) == 0 || has(self.strategy.shadow) || self.analysis.metrics.exists(m, !has(m.pairs))",fieldPath=".analysis.metrics",message="compare mirrored pairs alone: the weight steps need a metric of live traffic"
+// +kubebuilder:validation:XValidation:rule="!has(self.strategy.shadow) || !has(self.analysis) || !has(self.analysis.metrics) || self.analysis.metrics.all(m, has(m.pairs))",fieldPath=".analysis.metrics",message="compare users of both versions, and a shadow has none of the candidate: write pairs"
+// +kubebuilder:validation:XValidation:rule="!has(self.strategy.shadow) || has(self.routing.gateway)",fieldPath=".routing",message="needs gateway: the answers to copied requests are compared by Haldane's gateway alone"
+// +kubebuilder:validation:XValidation:rule="!has(self.strategy.shadow) || !has(self.routing.always) || size(self.routing.always) == 0",fieldPath=".routing.always",message="sends users to the candidate, which a shadow never does: leave it out"
+// +kubebuilder:validation:XValidation:rule="!has(self.strategy.shadow) || !has(self.hooks) || self.hooks.all(h, !(h.when in ['confirmPromotion', 'confirmTrafficIncrease']))",fieldPath=".hooks",message="a question before more traffic or the promotion is never asked: a shadow promotes nothing. Write confirmRollout, or leave it out"
+// +kubebuilder:validation:XValidation:rule="!has(self.strategy.shadow) || duration(has(self.strategy.shadow.for) ? self.strategy.shadow.for : '0s') < duration(has(self.analysis) && has(self.analysis.maxDuration) ? self.analysis.maxDuration : '2h')",fieldPath=".analysis",message="maxDuration is no longer than the shadow takes at least: lengthen it"
+// +kubebuilder:validation:XValidation:rule="!has(self.strategy.blueGreen) || duration(has(self.strategy.blueGreen.preview) && has(self.strategy.blueGreen.preview.for) ? self.strategy.blueGreen.preview.for : '0s') + duration(has(self.strategy.blueGreen.bake) && has(self.strategy.blueGreen.bake.for) ? self.strategy.blueGreen.bake.for : '10m') < duration(has(self.analysis) && has(self.analysis.maxDuration) ? self.analysis.maxDuration : '2h')",fieldPath=".analysis",message="maxDuration is no longer than preview and bake take at least: lengthen it"
+// +kubebuilder:validation:XValidation:rule="!has(self.strategy.blueGreen) || !has(self.strategy.blueGreen.bake) || !has(self.strategy.blueGreen.bake.holdback) || self.strategy.blueGreen.bake.holdback > 0.0 || (has(self.analysis) && (has(self.analysis.guardrails) || has(self.analysis.checks)))",fieldPath=".strategy.blueGreen",message="holdback is 0: with nothing on the version before there is nothing to compare with. Write 5, or add a guardrail or a check that judges alone"
+// +kubebuilder:validation:XValidation:rule="!has(self.strategy.blueGreen) || !has(self.routing.replicas)",fieldPath=".routing.replicas",message="cannot hide a preview from users, who reach every pod: choose another router, or write canary"
+// +kubebuilder:validation:XValidation:rule="!has(self.strategy.blueGreen) || !has(self.workload) || !has(self.workload.order) || self.workload.order != 'Swap'",fieldPath=".workload.order",message="is Swap: the version before would not have the pods to switch back to at once. Leave it out"
 // +kubebuilder:validation:XValidation:rule="!has(self.routing.istio) || !has(self.routing.istio.destinationRule) || (has(self.workload) && has(self.workload.pair))",fieldPath=".routing.istio",message="destinationRule makes subsets of a pair of Deployments: write workload.pair, or leave it out"
 type Spec struct {
 	// Workload is what is rolled out on a cluster.
@@ -124,21 +134,16 @@ type Probe struct {
 
 // Strategy is exactly one of its fields.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.blueGreen)",fieldPath=".blueGreen",message="is not available in this version: write canary"
-// +kubebuilder:validation:XValidation:rule="!has(self.shadow)",fieldPath=".shadow",message="is not available in this version: write canary with a shadow step"
 // +kubebuilder:validation:XValidation:rule="!has(self.experiment)",fieldPath=".experiment",message="is not available in this version: write canary"
-// +kubebuilder:validation:XValidation:rule="has(self.canary)",message="needs canary"
+// +kubebuilder:validation:XValidation:rule="[has(self.canary), has(self.blueGreen), has(self.shadow)].exists_one(x, x)",message="needs exactly one of canary, blueGreen, shadow"
 type Strategy struct {
 	// Canary raises the candidate's share step by step.
 	Canary *Canary `json:"canary,omitempty"`
-	// +kubebuilder:validation:Schemaless
-	// +kubebuilder:validation:Type=object
-	// +kubebuilder:pruning:PreserveUnknownFields
-	BlueGreen Reserved `json:"blueGreen,omitempty"`
-	// +kubebuilder:validation:Schemaless
-	// +kubebuilder:validation:Type=object
-	// +kubebuilder:pruning:PreserveUnknownFields
-	Shadow Reserved `json:"shadow,omitempty"`
+	// BlueGreen previews the candidate, then switches all traffic at once.
+	BlueGreen *BlueGreen `json:"blueGreen,omitempty"`
+	// Shadow copies requests to the candidate, which no user sees, and ends
+	// with a report.
+	Shadow *Shadow `json:"shadow,omitempty"`
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:validation:Type=object
 	// +kubebuilder:pruning:PreserveUnknownFields

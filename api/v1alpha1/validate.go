@@ -23,7 +23,7 @@ func (m *ModelRollout) validate(v *validator) []Problem {
 		v.add("metadata.name", "is %q: write a name of lower-case letters, digits and dashes, at most 63", m.Name)
 	}
 	v.what(&m.Spec)
-	v.strategy(&m.Spec.Strategy, m.Spec.Analysis.Metrics)
+	v.strategy(&m.Spec)
 	v.routing(&m.Spec.Routing)
 	v.inference(&m.Spec.Inference)
 	v.analysis(&m.Spec)

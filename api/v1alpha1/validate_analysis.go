@@ -86,7 +86,7 @@ func (v *validator) metrics(path string, s *Spec) {
 		v.metric(at, m, s)
 	}
 	v.ranges(path, s.Analysis.Metrics)
-	if !gate {
+	if !gate && s.Strategy.Shadow == nil {
 		v.add(path, "compare mirrored pairs alone: the weight steps need a metric of live traffic")
 	}
 }
@@ -107,14 +107,10 @@ func (v *validator) metric(path string, m *Metric, s *Spec) {
 		if m.Pairs.MaxDisagreement <= 0 || m.Pairs.MaxDisagreement >= 1 {
 			v.add(path+".pairs.maxDisagreement", "must be above 0%% and below 100%%")
 		}
-		if !hasShadow(s.Strategy.Canary) {
-			v.add(path+".pairs", "are compared in shadow steps, and there is none: add {shadow: {percent: 100}} to the steps")
+		if len(s.Strategy.Mirrors()) == 0 {
+			v.add(path+".pairs", "are of mirrored requests, and nothing is mirrored: add {shadow: {percent: 100}} to the steps of canary, or mirror: 100 to the preview of blueGreen")
 		}
 	}
-}
-
-func hasShadow(c *Canary) bool {
-	return c != nil && slices.ContainsFunc(c.Steps, func(s Step) bool { return s.Shadow != nil })
 }
 
 func (v *validator) of(path, of string, known ...string) {

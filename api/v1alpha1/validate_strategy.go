@@ -5,35 +5,31 @@ import (
 	"slices"
 )
 
-func (v *validator) strategy(s *Strategy, metrics []Metric) {
+func (v *validator) strategy(spec *Spec) {
 	const path = "spec.strategy"
+	s := &spec.Strategy
 	if !v.one(path, map[string]bool{
 		"canary": s.Canary != nil, "blueGreen": s.BlueGreen != nil,
 		"shadow": s.Shadow != nil, "experiment": s.Experiment != nil,
 	}, "canary", "blueGreen", "shadow", "experiment") {
 		return
 	}
-	v.reserved(path+".blueGreen", s.BlueGreen, "write canary")
-	v.reserved(path+".shadow", s.Shadow, "write canary with a shadow step")
 	v.reserved(path+".experiment", s.Experiment, "write canary")
-	if s.Canary != nil {
+	switch {
+	case s.Canary != nil:
 		v.steps(path+".canary.steps", s.Canary.Steps)
-		v.mirrors(path+".canary.steps", s.Canary.Steps, metrics)
+		v.mirrors(path+".canary.steps", s.Canary.Steps, spec.Analysis.Metrics)
+	case s.BlueGreen != nil:
+		v.blueGreen(path+".blueGreen", spec)
+	case s.Shadow != nil:
+		v.shadow(path+".shadow", spec)
 	}
 }
 
-// mirrors demands something to judge a mirror by: the answers to copies are
-// compared with stable's in pairs, and with nothing else.
+// mirrors demands something to judge the first mirror by.
 func (v *validator) mirrors(path string, steps []Step, metrics []Metric) {
-	if slices.ContainsFunc(metrics, func(m Metric) bool { return m.Pairs != nil }) {
-		return
-	}
-	for i := range steps {
-		if steps[i].Shadow != nil {
-			v.add(fmt.Sprintf("%s[%d].shadow", path, i), "would never end: mirrored answers are compared by a metric of pairs, and there is none. "+
-				"Add {name: agreement, pairs: {maxDisagreement: 2%%}} to analysis.metrics, or remove the step")
-			return
-		}
+	if i := slices.IndexFunc(steps, func(s Step) bool { return s.Shadow != nil }); i >= 0 {
+		v.judged(fmt.Sprintf("%s[%d].shadow", path, i), metrics)
 	}
 }
 

@@ -25,7 +25,7 @@ func Plan(m *v1alpha1.ModelRollout) (rollout.Plan, error) {
 
 // plan is that of a validated file or custom resource and its two revisions.
 func plan(m *v1alpha1.ModelRollout, stable, canary rollout.Revision) (rollout.Plan, error) {
-	c := m.Spec.Strategy.Canary
+	l := compile(m.Spec.Strategy)
 	cfg, err := analysisConfig(m.Spec.Analysis)
 	if err != nil {
 		return rollout.Plan{}, err
@@ -36,13 +36,14 @@ func plan(m *v1alpha1.ModelRollout, stable, canary rollout.Revision) (rollout.Pl
 		Name:        rollout.ID(m.Name),
 		Stable:      stable,
 		Canary:      canary,
-		Steps:       steps(c.Steps),
+		Steps:       l.steps,
 		Split:       splitTemplate(m),
 		Analysis:    cfg,
 		MaxDuration: m.Spec.Analysis.MaxDuration.Duration,
 		OnDeadline:  rollout.OnDeadline(m.Spec.Analysis.OnDeadline),
-		ReadyWithin: c.ReadyWithin.Duration,
-		ScaleDown:   c.ScaleDownDelay.Duration,
+		ReadyWithin: l.readyWithin,
+		ScaleDown:   l.scaleDown,
+		End:         l.end,
 		Confirm:     confirm(m),
 	}, nil
 }
