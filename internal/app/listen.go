@@ -12,7 +12,7 @@ import (
 // DefaultAPI is where the API and the dashboard answer unless told otherwise.
 const DefaultAPI = "127.0.0.1:7600"
 
-// listen takes both addresses, so that one in use is known before anything starts.
+// listen takes all addresses, so that one in use is known before anything starts.
 func (l *local) listen() error {
 	o := &l.options
 	api := cmp.Or(o.API, DefaultAPI)
@@ -23,10 +23,18 @@ func (l *local) listen() error {
 	if l.data, err = net.Listen("tcp", o.Rollout.Spec.Routing.Gateway.Listen); err != nil {
 		return fmt.Errorf("spec.routing.gateway.listen: %w: choose another address, or end what listens there", err)
 	}
+	if b := o.Rollout.Spec.Strategy.BlueGreen; b != nil && b.Preview.Listen != "" {
+		if l.preview, err = net.Listen("tcp", b.Preview.Listen); err != nil {
+			return fmt.Errorf("spec.strategy.blueGreen.preview.listen: %w: choose another address, or end what listens there", err)
+		}
+	}
 	if l.api, err = net.Listen("tcp", api); err != nil {
 		return fmt.Errorf("the API's address: %w: choose another with --api, or end what listens there", err)
 	}
 	l.links = map[string]string{"gateway": address(l.data), "dashboard": address(l.api)}
+	if l.preview != nil {
+		l.links["preview"] = address(l.preview)
+	}
 	return nil
 }
 

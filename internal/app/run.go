@@ -46,6 +46,7 @@ type local struct {
 	decided  traffic.Split // by an earlier run; the zero value gives the candidate nothing
 
 	data, api net.Listener
+	preview   net.Listener // of the candidate alone; nil without one
 	links     map[string]string
 }
 
@@ -199,14 +200,17 @@ func (l *local) run(ctx context.Context) error {
 		defer func() { cancel(); <-shown }()
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	data, api := l.data, l.api
-	l.data, l.api = nil, nil // theirs to close from here on
+	data, preview, api := l.data, l.preview, l.api
+	l.data, l.preview, l.api = nil, nil, nil // theirs to close from here on
 	// The API outlives the engine, so that whoever watches sees the end.
 	watched, unwatch := context.WithCancel(context.WithoutCancel(ctx))
 	g.Go(func() error {
 		l.await(ctx)
 		return l.gateway.Serve(ctx, data)
 	})
+	if preview != nil {
+		g.Go(func() error { return l.gateway.ServePreview(ctx, preview) })
+	}
 	g.Go(func() error { return l.web.Serve(watched, api) })
 	g.Go(func() error {
 		defer unwatch()
@@ -215,7 +219,7 @@ func (l *local) run(ctx context.Context) error {
 		return err
 	})
 	if l.options.Ready != nil {
-		l.options.Ready(cli.Addresses{Gateway: l.links["gateway"], Dashboard: l.links["dashboard"]})
+		l.options.Ready(cli.Addresses{Gateway: l.links["gateway"], Dashboard: l.links["dashboard"], Preview: l.links["preview"]})
 	}
 	g.Go(func() error {
 		select {
@@ -235,7 +239,7 @@ func (l *local) run(ctx context.Context) error {
 // close stops what was opened, in the opposite order.
 func (l *local) close() error {
 	var errs []error
-	for _, ln := range []net.Listener{l.data, l.api} {
+	for _, ln := range []net.Listener{l.data, l.preview, l.api} {
 		if ln != nil {
 			errs = append(errs, ln.Close())
 		}

@@ -34,6 +34,7 @@ type started struct {
 	t         *testing.T
 	ctx       context.Context
 	gateway   string
+	preview   string
 	dashboard string
 	file      string // that it was started with
 	stop      context.CancelFunc
@@ -64,7 +65,7 @@ func start(t *testing.T, text, state string) *started {
 	}()
 	select {
 	case a := <-ready:
-		s.gateway, s.dashboard = a.Gateway, a.Dashboard
+		s.gateway, s.preview, s.dashboard = a.Gateway, a.Preview, a.Dashboard
 		var err error
 		if s.Client, err = client.New(a.Dashboard, ""); err != nil {
 			t.Fatal(err)

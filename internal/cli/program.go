@@ -83,8 +83,9 @@ type RunOptions struct {
 
 // Addresses is where a running rollout answers.
 type Addresses struct {
-	Gateway   string `json:"gateway"`   // http://127.0.0.1:8080
-	Dashboard string `json:"dashboard"` // http://127.0.0.1:7600
+	Gateway   string `json:"gateway"`           // http://127.0.0.1:8080
+	Dashboard string `json:"dashboard"`         // http://127.0.0.1:7600
+	Preview   string `json:"preview,omitempty"` // of the candidate alone; "" without one
 }
 
 // DemoOptions is one `haldane demo`.

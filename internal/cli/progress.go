@@ -70,6 +70,9 @@ func (p *progress) addresses(a Addresses) {
 		return
 	}
 	p.print(fmt.Sprintf("Gateway    %s\nDashboard  %s\n", a.Gateway, a.Dashboard))
+	if a.Preview != "" {
+		p.print(fmt.Sprintf("Preview    %s\n", a.Preview))
+	}
 }
 
 // begin shows where a rollout stands that began before this was looked at. In a

@@ -129,10 +129,10 @@ func TestWarningsInAPipe(t *testing.T) {
 func TestEventsInAPipe(t *testing.T) {
 	var out bytes.Buffer
 	p := newProgress(&out, text)
-	p.addresses(Addresses{Gateway: "http://g", Dashboard: "http://d"})
+	p.addresses(Addresses{Gateway: "http://g", Dashboard: "http://d", Preview: "http://p"})
 	p.update(engine.Update{Event: &rollout.Event{At: noon, Kind: rollout.EventStep, Message: "Step 1 of 3"}})
 	p.outcome(engine.Outcome{Phase: rollout.Promoted})
-	want := "Gateway    http://g\nDashboard  http://d\n12:00:00  Step         Step 1 of 3\n"
+	want := "Gateway    http://g\nDashboard  http://d\nPreview    http://p\n12:00:00  Step         Step 1 of 3\n"
 	if out.String() != want {
 		t.Errorf("printed\n%swant\n%s", out.String(), want)
 	}

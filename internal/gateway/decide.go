@@ -42,8 +42,16 @@ func (p *policy) Decide(r *Request) Decision {
 		return Decision{}
 	}
 	r.policy, r.located = p, false
+	s := &rt.table.Split
+	if r.Preview && !s.Open && s.Canary == 0 {
+		return Decision{Closed: true, route: rt}
+	}
+	choice := traffic.Choice{Arm: traffic.Canary, Forced: true}
+	if !r.Preview {
+		choice = rt.pick.Pick(r, rand.Uint64())
+	}
 	d := Decision{
-		Choice:   rt.pick.Pick(r, rand.Uint64()),
+		Choice:   choice,
 		Protocol: inference.Detect(r.Method, r.Path, r.Head.Header("Content-Type")),
 		Warmup:   r.Head.Header(HeaderWarmup) != "",
 		Start:    time.Now(),
@@ -56,7 +64,6 @@ func (p *policy) Decide(r *Request) Decision {
 	if reached := &rt.reached[d.Arm]; !d.Forced && !reached.Load() {
 		reached.Store(true)
 	}
-	s := &rt.table.Split
 	p.cfg.Recorder.Assign(d.Choice, s.Generation, s.Canary)
 	return d
 }

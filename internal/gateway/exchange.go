@@ -19,12 +19,13 @@ type exchange struct {
 	g     *Gateway
 	watch *watch
 
-	w    http.ResponseWriter
-	r    *http.Request
-	head httpHead
-	req  Request
-	d    Decision
-	res  Result
+	w       http.ResponseWriter
+	r       *http.Request
+	preview bool // it came in where the candidate is previewed
+	head    httpHead
+	req     Request
+	d       Decision
+	res     Result
 
 	cancel context.CancelFunc
 	held   bool    // the request's body is in res.RequestBody, whole
@@ -77,10 +78,14 @@ func (x *exchange) serve(w http.ResponseWriter, r *http.Request) (abort bool) {
 		x.refuseBody(err)
 		return false
 	}
-	x.req = Request{Head: &x.head, Method: r.Method, Path: r.URL.Path, Peer: peerAddr(r)}
+	x.req = Request{Head: &x.head, Method: r.Method, Path: r.URL.Path, Peer: peerAddr(r), Preview: x.preview}
 	x.d = x.g.policy.Decide(&x.req)
 	if !x.d.Ready() {
 		failNoTable.send(w, r)
+		return false
+	}
+	if x.d.Closed {
+		failNoPreview.send(w, r)
 		return false
 	}
 	if x.d.upstream().url == nil {

@@ -67,12 +67,16 @@ func (g *Gateway) Close() error {
 // Handler returns the gateway as a handler. A server of one's own around it
 // lacks what Serve adds: the refusal of ambiguous messages, limits on headers,
 // HTTP/2 in clear text, and draining.
-func (g *Gateway) Handler() http.Handler { return http.HandlerFunc(g.serveHTTP) }
+func (g *Gateway) Handler() http.Handler { return g.handler(false) }
+
+func (g *Gateway) handler(preview bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.serveHTTP(w, r, preview) })
+}
 
 // opsPrefix begins the paths that the gateway answers itself.
 const opsPrefix = "/-/haldane/"
 
-func (g *Gateway) serveHTTP(w http.ResponseWriter, r *http.Request) {
+func (g *Gateway) serveHTTP(w http.ResponseWriter, r *http.Request, preview bool) {
 	if strings.HasPrefix(r.URL.Path, opsPrefix) {
 		g.serveOps(w, r)
 		return
@@ -91,6 +95,7 @@ func (g *Gateway) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x := g.pool.Get().(*exchange)
+	x.preview = preview
 	abort := x.serve(w, r)
 	if x.span != nil {
 		x.span.End(x.res.traced())
@@ -124,6 +129,8 @@ func (g *Gateway) serveOps(w http.ResponseWriter, r *http.Request) {
 		failure{http.StatusNotFound, "the gateway answers " + opsPrefix + "healthz and " + opsPrefix + "readyz", false}.send(w, r)
 	}
 }
+
+var failNoPreview = failure{http.StatusServiceUnavailable, "there is no candidate to preview now", true}
 
 var failNoTable = failure{http.StatusServiceUnavailable, "the gateway has no routing table yet", true}
 

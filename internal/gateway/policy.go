@@ -36,6 +36,9 @@ type Request struct {
 	Method string
 	Path   string
 	Peer   netip.Addr // the other end of the connection
+	// Preview is a request to the candidate's own address: it goes there
+	// whatever the split and its matches say, while the candidate may be reached.
+	Preview bool
 
 	policy  *policy
 	country string
@@ -48,6 +51,7 @@ type Decision struct {
 	traffic.Choice
 	Protocol inference.Protocol
 	Warmup   bool      // a warm-up request: no evidence
+	Closed   bool      // a request to preview a candidate that may not be reached now: it goes nowhere
 	Start    time.Time // when it was decided; latency counts from here
 
 	route *route

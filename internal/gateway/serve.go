@@ -13,14 +13,26 @@ import (
 // Serve answers the requests that come in on ln until ctx ends, then takes no
 // new ones and gives those under way Limits.Drain to finish. It returns nil
 // after an orderly end, and an error if the listener failed or if requests had
-// to be cut off. It may be called for several listeners, one after another.
+// to be cut off. It may be called for several listeners.
 func (g *Gateway) Serve(ctx context.Context, ln net.Listener) error {
+	return g.listen(ctx, ln, g.Handler())
+}
+
+// ServePreview is Serve for an address of the candidate's own: every request
+// goes there while it may be reached, whatever the split and its matches say,
+// and is answered with 503 while it may not. These requests are counted as
+// forced, and are no evidence.
+func (g *Gateway) ServePreview(ctx context.Context, ln net.Listener) error {
+	return g.listen(ctx, ln, g.handler(true))
+}
+
+func (g *Gateway) listen(ctx context.Context, ln net.Listener, h http.Handler) error {
 	l := g.cfg.Limits
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	server := &http.Server{
-		Handler:           g.Handler(),
+		Handler:           h,
 		Protocols:         protocols,
 		MaxHeaderBytes:    l.HeaderBytes,
 		ReadHeaderTimeout: l.ReadHeader,

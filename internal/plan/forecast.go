@@ -36,8 +36,9 @@ type Step struct {
 	Pause   *Duration `json:"pause,omitempty"` // seconds; null-valued for a person's approval
 	Margin  float64   `json:"margin"`          // promotion margins are multiplied by this
 	Last    bool      `json:"last"`
-	Begins  Seconds   `json:"begins"` // when a healthy canary is expected here
-	Passes  Times     `json:"passes"` // how long a healthy canary takes to pass
+	Begins  Seconds   `json:"begins"`          // when a healthy canary is expected here
+	Least   Seconds   `json:"least,omitempty"` // how long it takes at least
+	Passes  Times     `json:"passes"`          // how long a healthy canary takes to pass
 	Metrics []Metric  `json:"metrics,omitempty"`
 }
 
@@ -278,4 +279,5 @@ func stageOf(p rollout.Plan, i int) stage {
 	return at
 }
 
-func judged(s rollout.Step) bool { return s.Pause == nil && s.Weight < traffic.Full }
+// judged reports whether a step is left by what it shows.
+func judged(s rollout.Step) bool { return s.Shadow > 0 || s.Weight > 0 && s.Weight < traffic.Full }

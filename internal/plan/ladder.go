@@ -24,13 +24,18 @@ func (r *Report) ladder() {
 				out.Pause.Seconds = Seconds(d)
 				clock, mean = clock+d, mean+d
 			}
+		case step.Preview && step.Shadow == 0, step.For > 0 && !judged(step):
+			d := step.For.Seconds()
+			out.Pause = &Duration{Seconds(d)}
+			clock, mean = clock+d, mean+d
 		case judged(step):
 			at := stageOf(s.plan, i)
 			at.begins, at.first = clock, first
 			// What would come later is looked at as well, so that it can be told how
 			// much time is lacking.
 			at.horizon = 20 * s.horizon
-			passes := r.step(&out, at)
+			passes := r.step(&out, at).atLeast(step.For.Seconds())
+			out.Least = Seconds(step.For.Seconds())
 			first = false
 			half := passes.quantile(.5)
 			m, v := passes.moments()

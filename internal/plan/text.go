@@ -6,6 +6,8 @@ import (
 	"math"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/haldane-dev/haldane/internal/rollout"
 )
 
 // Text prints the report for people: what to expect, a table of the steps, the
@@ -13,12 +15,16 @@ import (
 func (r *Report) Text(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s at %s requests a second, warm-up %s, at most %s\n\n", r.Rollout, number(r.RPS, 3), span(r.Warmup), span(r.MaxDuration))
+	end := "is promoted"
+	if r.settings.plan.End == rollout.EndReport {
+		end = "passes"
+	}
 	switch {
 	case math.IsInf(float64(r.Promotion.Half), 1):
 		b.WriteString("A healthy canary is not expected to be promoted.\n")
 	default:
-		fmt.Fprintf(&b, "A healthy canary is promoted in about %s, nine of ten within %s; within %s with a probability of %s.\n",
-			r.Promotion.Half, r.Promotion.Most, span(r.MaxDuration), percent(r.Promotion.InTime))
+		fmt.Fprintf(&b, "A healthy canary %s in about %s, nine of ten within %s; within %s with a probability of %s.\n",
+			end, r.Promotion.Half, r.Promotion.Most, span(r.MaxDuration), percent(r.Promotion.InTime))
 	}
 	if r.waitsForPeople() {
 		b.WriteString("The time that people take to approve comes on top.\n")
@@ -64,6 +70,8 @@ func (r *Report) table(b *strings.Builder) error {
 		switch {
 		case s.Pause != nil && math.IsInf(float64(s.Pause.Seconds), 1):
 			fmt.Fprintf(w, "%s\t\t\tpause until approved%s\n", name, empty)
+		case s.Pause != nil && s.Weight > 0:
+			fmt.Fprintf(w, "%s\t%s\t\tfor %s%s\n", name, s.traffic(), s.Pause.Seconds, empty)
 		case s.Pause != nil:
 			fmt.Fprintf(w, "%s\t\t\tpause of %s%s\n", name, s.Pause.Seconds, empty)
 		case len(s.Metrics) == 0:
@@ -95,6 +103,9 @@ func (s Step) traffic() string {
 	text := number(s.Weight, 4) + "%"
 	if s.Shadow {
 		text += " mirrored"
+	}
+	if s.Least > 0 {
+		text += fmt.Sprintf(", %s at least", s.Least)
 	}
 	return text
 }

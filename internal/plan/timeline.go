@@ -13,6 +13,14 @@ type curve struct {
 	by      [points + 1]float64
 }
 
+// atLeast is the law of something that takes a time at least.
+func (c curve) atLeast(seconds float64) curve {
+	for i := 0; i <= points && c.at(i) < seconds; i++ {
+		c.by[i] = 0
+	}
+	return c
+}
+
 // at returns the i-th time.
 func (c *curve) at(i int) float64 {
 	x := float64(i) / points

@@ -48,17 +48,27 @@ func what(p rollout.Step) string {
 		return "pause " + lasted(p.Pause.For.Seconds())
 	case p.Pause != nil:
 		return "pause"
-	case p.Shadow > 0:
-		return fmt.Sprintf("shadow %s", p.Shadow)
 	}
-	return p.Weight.String()
+	out := p.Weight.String()
+	switch {
+	case p.Preview && p.Shadow > 0:
+		out = fmt.Sprintf("preview, shadow %s", p.Shadow)
+	case p.Preview:
+		out = "preview"
+	case p.Shadow > 0:
+		out = fmt.Sprintf("shadow %s", p.Shadow)
+	}
+	if p.For > 0 {
+		out += " for " + lasted(p.For.Seconds())
+	}
+	return out
 }
 
 // stateOf tells what became of step i, whose last block was judged as d ("" if
 // the journal has none).
 func stateOf(s engine.Status, i int, d analysis.Decision) StepState {
 	ended := s.Phase == rollout.Promoted || s.Phase == rollout.Promoting || s.Phase == rollout.Completing || s.Phase == rollout.Completed
-	gate := s.Steps[i].Pause == nil && s.Steps[i].Weight < traffic.Percent(100)
+	gate := s.Steps[i].Shadow > 0 || s.Steps[i].Weight > 0 && s.Steps[i].Weight < traffic.Full
 	switch {
 	case s.Phase == rollout.Idle || s.Phase == rollout.Initializing:
 		return NotReached
@@ -79,6 +89,9 @@ func stateOf(s engine.Status, i int, d analysis.Decision) StepState {
 func numbers(m analysis.MetricVerdict) string {
 	if m.StableN == 0 && m.CanaryN == 0 {
 		return "nothing counted"
+	}
+	if m.Kind == analysis.Pairs {
+		return fmt.Sprintf("answers differ in %s of %d pairs", Figure(m, m.Canary), m.CanaryN)
 	}
 	out := fmt.Sprintf("stable %s of %d, canary %s of %d", Figure(m, m.Stable), m.StableN, Figure(m, m.Canary), m.CanaryN)
 	if m.Effect.Always {

@@ -6,8 +6,9 @@ import { terminalPhase, type Block, type Status, type Step } from "./types";
 export function stepName(s: Step | undefined): string {
   if (!s) return "–";
   if (s.pause) return s.pause.for ? `pause ${nanoseconds(s.pause.for)}` : "approval";
-  if (s.shadow) return `mirror ${weight(s.shadow)}`;
-  return weight(s.weight);
+  const least = s.for ? ` for ${nanoseconds(s.for)}` : "";
+  if (s.preview) return (s.shadow ? `preview, mirror ${weight(s.shadow)}` : "preview") + least;
+  return (s.shadow ? `mirror ${weight(s.shadow)}` : weight(s.weight)) + least;
 }
 
 const levels: Record<string, string> = {

@@ -19,6 +19,8 @@ export interface Step {
   weight?: number;
   shadow?: number;
   pause?: { for?: number };
+  preview?: boolean;
+  for?: number; // at least
   factor?: number;
 }
 
