@@ -33,10 +33,10 @@ func install(t *testing.T, c *clustertest.Cluster) *controller {
 	return x
 }
 
-// kill ends the controller's process without warning, as the kernel does when
-// memory is short; its pod starts it again. The error says that there is none to
-// kill.
-func (x *controller) kill(t *testing.T) error {
+// kill ends the processes of the controllers without warning, as the kernel
+// does when memory is short; their pods start them again. With a pod's name it
+// ends that one alone. The error says that there is none to kill.
+func (x *controller) kill(t *testing.T, pod string) error {
 	t.Helper()
 	program, err := os.Stat(x.program)
 	if err != nil {
@@ -57,7 +57,7 @@ func (x *controller) kill(t *testing.T) error {
 		if _, err := fmt.Sscanf(exe, "/proc/%d/exe", &pid); err != nil {
 			t.Fatal(err)
 		}
-		if isController(pid) && syscall.Kill(pid, syscall.SIGKILL) == nil {
+		if isController(pid) && (pod == "" || of(pid, pod)) && syscall.Kill(pid, syscall.SIGKILL) == nil {
 			killed++
 		}
 	}
@@ -71,6 +71,25 @@ func (x *controller) kill(t *testing.T) error {
 func isController(pid int) bool {
 	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	return err == nil && bytes.Contains(line, []byte("\x00controller\x00"))
+}
+
+// of reports whether a process is of a pod.
+func of(pid int, pod string) bool {
+	environment, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	return err == nil && slices.Contains(strings.Split(string(environment), "\x00"), "HOSTNAME="+pod)
+}
+
+// scale runs n controllers and waits until all are ready.
+func (x *controller) scale(c *clustertest.Cluster, n int) {
+	c.Kubectl("-n", "haldane-system", "scale", "deployment/haldane-controller", fmt.Sprintf("--replicas=%d", n))
+	c.Kubectl("-n", "haldane-system", "rollout", "status", "deployment/haldane-controller", "--timeout="+patience.String())
+}
+
+// leader is the pod of the controller that works.
+func (x *controller) leader(c *clustertest.Cluster) string {
+	holder := c.Kubectl("-n", "haldane-system", "get", "lease", "haldane-controller", "-o", "jsonpath={.spec.holderIdentity}")
+	pod, _, _ := strings.Cut(holder, "_")
+	return pod
 }
 
 // tail is the end of the controllers' logs: the lines about a namespace or

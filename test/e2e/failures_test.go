@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ func TestFailures(t *testing.T) {
 	w := newWorld(t, clustertest.Options{Traefik: true, Prometheus: true})
 	for _, x := range []scenario{
 		{name: "controller", run: testControllerKilled},
+		{name: "replicas", run: testTenControllers},
 		{name: "prometheus", run: testPrometheusAway},
 		{name: "api-server", run: testAPIServerAway},
 	} {
@@ -38,12 +40,45 @@ func testControllerKilled(s *stage) {
 	for range kills {
 		// A random time, and then until there is something to kill again.
 		time.Sleep(time.Duration(random.Int64N(int64(6 * time.Second))))
-		eventually(s.t, "a controller is killed", func() error { return s.controller.kill(s.t) })
+		eventually(s.t, "a controller is killed", func() error { return s.controller.kill(s.t, "") })
 	}
 	s.promoted(at, "good")
 	other.takenBack(at, "errors")
 	s.load.unharmed(s.begun)
 	other.load.unharmed(other.begun)
+}
+
+// testTenControllers: ten controllers, of which the one that works is killed
+// again and again in mid-rollout. Each of them could write; one at a time does,
+// and what the one before has decided stands.
+func testTenControllers(s *stage) {
+	s.controller.scale(s.Cluster, 10)
+	s.t.Cleanup(func() { s.controller.scale(s.Cluster, 2) })
+	at := s.release("good")
+	s.watch.carried(at, "good", "5%")
+	led := map[string]bool{}
+	for range kills - 1 {
+		var leader string
+		eventually(s.t, "another controller leads and is killed", func() error {
+			if leader = s.controller.leader(s.Cluster); leader == "" || led[leader] {
+				return fmt.Errorf("the lease is held by %q", leader)
+			}
+			return s.controller.kill(s.t, leader)
+		})
+		led[leader] = true
+	}
+	s.promoted(at, "good")
+	step := int32(0)
+	for _, x := range s.watch.all() {
+		if x.status.Canary.Version != "good" {
+			continue
+		}
+		if x.status.StepIndex < step {
+			s.t.Errorf("it went back from step %d: %s", step, x)
+		}
+		step = x.status.StepIndex
+	}
+	s.load.unharmed(s.begun)
 }
 
 // testPrometheusAway: without counts nothing goes on, neither up nor back, and
