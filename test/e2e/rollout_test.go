@@ -54,7 +54,7 @@ spec:
   strategy:
     canary:
       steps: STEPS
-      scaleDownDelay: 2s
+      scaleDownDelay: SCALEDOWN
       readyWithin: 2m
   analysis:
 ANALYSIS

@@ -85,9 +85,9 @@ func begun(t *testing.T, w *world, d driver, x scenario) *stage {
 	s.load = begin(t, rate, send)
 	s.load.answered("v1")
 	s.begun = time.Now()
-	steps, interval, source, more := cmp.Or(x.steps, d.ladder), "2s", "preset: "+d.preset, ""
+	steps, interval, delay, source, more := cmp.Or(x.steps, d.ladder), "2s", "2s", "preset: "+d.preset, ""
 	if x.slow {
-		interval = "6s"
+		interval, delay = "6s", "8s" // the delay is how long 100% lasts
 	}
 	if d.preset == "model" {
 		source, more = "preset: model, series: {predictions: {classes: model_predicted_classes_total}}", ofModels
@@ -97,7 +97,7 @@ func begun(t *testing.T, w *world, d driver, x scenario) *stage {
 	}
 	analysis := strings.NewReplacer("SOURCE", source, "INTERVAL", interval, "MORE", more).Replace(analysisOf)
 	s.watch = s.space.watch()
-	s.apply(rolloutFile, "ROUTING", d.routing, "STEPS", steps, "ANALYSIS", analysis)
+	s.apply(rolloutFile, "ROUTING", d.routing, "STEPS", steps, "ANALYSIS", analysis, "SCALEDOWN", delay)
 	s.watch.await(s.begun, "the rollout has begun", func(x v1alpha1.ModelRolloutStatus) bool {
 		return x.Phase == "Idle" && x.Stable.Version == "v1" && x.Weight.Observed == "0%" && x.Weight.Level == "Accepted"
 	})

@@ -45,9 +45,10 @@ func (w *Workload) Restore(ctx context.Context, t workload.Target) (waiting stri
 
 // stillPinned says so if the user's own Service reaches stable's pods, which are
 // about to end, and not the candidate's: it was pinned, as
-// DirectTrafficUncontrolled asks for.
+// DirectTrafficUncontrolled asks for. One that is the route itself, of
+// routing.replicas, is put back by its router before they end.
 func (w *Workload) stillPinned(ctx context.Context, sc scene) (string, error) {
-	if w.pair() || sc.stable == nil {
+	if w.pair() || sc.stable == nil || w.r.Spec.Routing.Replicas != nil {
 		return "", nil
 	}
 	s, err := w.readService(ctx, w.spec().Service)

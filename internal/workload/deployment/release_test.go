@@ -99,6 +99,18 @@ func TestDeletionWaitsForAPinnedService(t *testing.T) {
 	w.restored()
 }
 
+// TestDeletionPutsItsOwnRouteBack: with routing.replicas the Service is what the
+// router writes, and nobody is asked to.
+func TestDeletionPutsItsOwnRouteBack(t *testing.T) {
+	w := bootstrapped(t, 2, func(s *v1alpha1.Spec) {
+		s.Routing = v1alpha1.Routing{Replicas: &v1alpha1.Replicas{}}
+	})
+	s := w.service("churn")
+	s.Spec.Selector = w.service("churn-stable").Spec.Selector
+	w.must(w.c.Update(t.Context(), s))
+	w.restored()
+}
+
 // TestReleaseIsFinished, whatever of it was done when it failed.
 func TestReleaseIsFinished(t *testing.T) {
 	w := bootstrapped(t, 2, nil)

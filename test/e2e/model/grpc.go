@@ -5,8 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -69,7 +72,7 @@ func call(ctx context.Context, target string) error {
 			return
 		}
 		var out wrapperspb.BytesValue
-		err = conn.Invoke(r.Context(), method, wrapperspb.Bytes(body), &out)
+		err = invoke(r.Context(), conn, body, &out)
 		w.Header().Set("Content-Type", "application/json")
 		switch said := status.Convert(err); {
 		case err == nil:
@@ -81,4 +84,24 @@ func call(ctx context.Context, target string) error {
 			http.Error(w, err.Error(), http.StatusBadGateway)
 		}
 	}))
+}
+
+// unknown begins gRPC's error for a request that chose a cluster which the
+// balancer has not heard of yet. grpc-go hands a new route to its requests
+// before it hands the route's clusters to its balancer (ClientConn's
+// updateResolverStateAndUnlock), so that one of them may fail whenever a route
+// gets another destination. Such a request was sent to nobody.
+const unknown = "unknown cluster selected for RPC"
+
+// invoke calls the model once, and chooses again while gRPC itself does not know
+// its choice.
+func invoke(ctx context.Context, conn *grpc.ClientConn, body []byte, out *wrapperspb.BytesValue) error {
+	for wait := time.Millisecond; ; wait *= 2 {
+		err := conn.Invoke(ctx, method, wrapperspb.Bytes(body), out)
+		if said := status.Convert(err); said.Code() != codes.Unavailable || !strings.HasPrefix(said.Message(), unknown) || wait > time.Second {
+			return err
+		}
+		log.Printf("chooses again after %v: %v", wait, err)
+		time.Sleep(wait)
+	}
 }
