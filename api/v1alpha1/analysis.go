@@ -45,6 +45,8 @@ type Analysis struct {
 	// +listType=map
 	// +listMapKey=name
 	Checks []Check `json:"checks,omitempty"`
+	// Load is synthetic traffic through the split.
+	Load *SyntheticLoad `json:"load,omitempty"`
 }
 
 // Source is exactly one place that counts come from.

@@ -28,6 +28,9 @@ func (m *ModelRollout) Default() {
 		m.Spec.Inference.Threshold = 0.5
 	}
 	m.Spec.Analysis.setDefaults()
+	if l := m.Spec.Analysis.Load; l != nil {
+		l.setDefaults(m.Spec.Routing.StickyBy != nil)
+	}
 	for i := range m.Spec.Hooks {
 		m.Spec.Hooks[i].setDefaults()
 	}

@@ -69,6 +69,9 @@ type Reserved = json.RawMessage
 // +kubebuilder:validation:XValidation:rule="!has(self.strategy.blueGreen) || !has(self.routing.replicas)",fieldPath=".routing.replicas",message="cannot hide a preview from users, who reach every pod: choose another router, or write canary"
 // +kubebuilder:validation:XValidation:rule="!has(self.strategy.blueGreen) || !has(self.workload) || !has(self.workload.order) || self.workload.order != 'Swap'",fieldPath=".workload.order",message="is Swap: the version before would not have the pods to switch back to at once. Leave it out"
 // +kubebuilder:validation:XValidation:rule="!has(self.routing.istio) || !has(self.routing.istio.destinationRule) || (has(self.workload) && has(self.workload.pair))",fieldPath=".routing.istio",message="destinationRule makes subsets of a pair of Deployments: write workload.pair, or leave it out"
+// +kubebuilder:validation:XValidation:rule="!has(self.analysis) || !has(self.analysis.load) || has(self.routing.gateway) || has(self.analysis.load.address)",fieldPath=".analysis.load",message="needs address: where users call is known of Haldane's gateway alone"
+// +kubebuilder:validation:XValidation:rule="!has(self.analysis) || !has(self.analysis.load) || has(self.routing.gateway) || !has(self.analysis.load.count) || self.analysis.load.count",fieldPath=".analysis.load",message="count: false needs Haldane's gateway, which tells load from users: write routing.gateway, or leave it out"
+// +kubebuilder:validation:XValidation:rule="!has(self.analysis) || !has(self.analysis.load) || has(self.routing.stickyBy) || !has(self.analysis.load.users)",fieldPath=".analysis.load",message="users are told apart by routing.stickyBy: write that, or leave them out"
 type Spec struct {
 	// Workload is what is rolled out on a cluster.
 	Workload *Workload `json:"workload,omitempty"`

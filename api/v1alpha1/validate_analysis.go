@@ -36,6 +36,7 @@ func (v *validator) analysis(s *Spec) {
 	v.source(path+".source", &a.Source)
 	v.reserved(path+".guardrails", a.Guardrails, "")
 	v.checks(path+".checks", a.Checks)
+	v.load(path+".load", s)
 	v.probability(path+".falseRollbackProbability", float64(*a.FalseRollbackProbability), 0.2)
 	v.probability(path+".falsePromotionProbability", float64(*a.FalsePromotionProbability), 0.5)
 	if a.Interval.Duration < 100*time.Millisecond || a.Interval.Duration > 10*time.Minute {

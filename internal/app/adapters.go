@@ -29,12 +29,13 @@ type clusterRouter struct {
 	kinds []schema.GroupVersionKind // that it writes, and that wake the rollout
 }
 
-func clusterRouters(o cli.ControllerOptions) []clusterRouter {
+func clusterRouters(o cli.ControllerOptions, mark string) []clusterRouter {
 	all := []clusterRouter{
 		{
 			name: "gateway", asked: func(r *v1alpha1.Routing) bool { return r.Gateway != nil },
 			make: func(r cluster.Rollout) (router.Router, error) {
-				return fleetrouter.New(fleetrouter.Config{Rollout: r, Image: o.GatewayImage, User: o.GatewayUser})
+				return fleetrouter.New(fleetrouter.Config{Rollout: r, Image: o.GatewayImage, User: o.GatewayUser,
+					Load: told(r.Spec.Analysis.Load, mark)})
 			},
 			kinds: []schema.GroupVersionKind{fleetrouter.Table},
 		},
@@ -75,7 +76,8 @@ func clusterRouters(o cli.ControllerOptions) []clusterRouter {
 
 // adapters is the one table of what rollouts on a cluster are driven with.
 func adapters(o cli.ControllerOptions, allowURL func(string) error) kube.Adapters {
-	routers := clusterRouters(o)
+	mark := newMark()
+	routers := clusterRouters(o, mark)
 	out := kube.Adapters{
 		Workload: func(r cluster.Rollout) (cluster.Workload, error) { return deployment.New(r), nil },
 		Router: func(r cluster.Rollout) (router.Router, error) {
@@ -87,7 +89,7 @@ func adapters(o cli.ControllerOptions, allowURL func(string) error) kube.Adapter
 			return nil, errors.New("names a router that this version does not know")
 		},
 		Source:  func(r cluster.Rollout) (metric.Source, error) { return kubernetes.New(r) },
-		Outside: clusterOutside(allowURL),
+		Outside: clusterOutside(allowURL, mark),
 	}
 	for _, x := range routers {
 		out.Watch = append(out.Watch, x.kinds...)

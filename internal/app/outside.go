@@ -111,6 +111,7 @@ type outsiders struct {
 type caller struct {
 	secrets secrets
 	arms    arms
+	front   front
 	client  *outbound.Client
 	allow   func(address string) error // of mail servers; nil allows all
 	link    string                     // to the dashboard
@@ -132,6 +133,13 @@ func outside(m *v1alpha1.ModelRollout, by caller) (outsiders, error) {
 	}
 	if len(checks) > 0 {
 		out.say = append(out.say, check.New(check.Config{Checks: checks, Addresses: by.arms.address, Name: m.Name, Logger: by.log}))
+	}
+	traffic, err := generator(m, by)
+	if err != nil {
+		return outsiders{}, err
+	}
+	if traffic != nil {
+		out.say = append(out.say, traffic)
 	}
 	if len(cfg.Hooks) > 0 {
 		out.say = append(out.say, hook.New(cfg))
@@ -157,13 +165,14 @@ func (o outsiders) warnings() []string {
 	return o.told.Warnings()
 }
 
-// clusterOutside makes those of rollouts on a cluster, which share a client.
-func clusterOutside(allow func(string) error) func(cluster.Rollout) (kube.Outside, error) {
+// clusterOutside makes those of rollouts on a cluster, which share a client and
+// the mark of load.
+func clusterOutside(allow func(string) error, mark string) func(cluster.Rollout) (kube.Outside, error) {
 	c := outbound.New(outbound.Options{Allow: allow})
 	return func(r cluster.Rollout) (kube.Outside, error) {
 		m := &v1alpha1.ModelRollout{Spec: *r.Spec}
 		m.Namespace, m.Name = r.Namespace, r.Name
-		o, err := outside(m, caller{secrets: clusterSecrets(r), arms: clusterArms(r), client: c, allow: allow, log: r.Logger})
+		o, err := outside(m, caller{secrets: clusterSecrets(r), arms: clusterArms(r), front: clusterFront(r, allow, mark), client: c, allow: allow, log: r.Logger})
 		if err != nil {
 			return kube.Outside{}, err
 		}

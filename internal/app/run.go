@@ -163,7 +163,8 @@ func (l *local) build(recorder *telemetry.Recorder) error {
 		}
 	}
 	source := embedded.New(recorder, ledger)
-	l.outside, err = outside(m, caller{secrets: localSecrets(o.Dir), arms: localArms(l.workload, o.Dir), client: outbound.New(outbound.Options{}), link: l.links["dashboard"], log: o.Logger})
+	mark := newMark()
+	l.outside, err = outside(m, caller{secrets: localSecrets(o.Dir), arms: localArms(l.workload, o.Dir), front: l.front(mark), client: outbound.New(outbound.Options{}), link: l.links["dashboard"], log: o.Logger})
 	if err != nil {
 		return cli.Usage(err)
 	}
@@ -173,7 +174,7 @@ func (l *local) build(recorder *telemetry.Recorder) error {
 		Workload: l.workload,
 		Router: gatewayrouter.New(gatewayrouter.Config{
 			Gateway: l.gateway, Rollout: string(l.plan.Name), Cohorts: cohorts,
-			Upstream: upstream(l.workload, l.plan),
+			Upstream: upstream(l.workload, l.plan), Load: told(m.Spec.Analysis.Load, mark),
 			Revision: func() string { return l.plan.Canary.Hash },
 		}),
 		Source: source, Store: l.store, Journal: l.store, Summary: summary{source, ledger},
@@ -182,6 +183,14 @@ func (l *local) build(recorder *telemetry.Recorder) error {
 		Warnings: func() []string { return append(edits.warnings(), l.outside.warnings()...) },
 	})
 	return err
+}
+
+// front is the gateway as load reaches it.
+func (l *local) front(mark string) front {
+	return front{
+		address: func(context.Context) (string, error) { return l.links["gateway"], nil },
+		mark:    mark, users: l.gateway.UserRequests,
+	}
 }
 
 // run serves until the rollout has ended, something fails, or ctx ends.

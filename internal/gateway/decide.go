@@ -24,6 +24,10 @@ const (
 	// that warms a model up or checks its health. A client that sets it only
 	// takes its own request out of the counts.
 	HeaderWarmup = "X-Haldane-Warmup"
+	// HeaderLoad marks a request of Haldane's own load, to the gateway with the
+	// text that Table.Load knows the digest of, and upstream with "true". With
+	// any other text it means nothing.
+	HeaderLoad = "X-Haldane-Load"
 
 	headerPrefix = "X-Haldane-"
 )
@@ -33,6 +37,7 @@ type policy struct {
 	cfg   Config
 	geo   *countries // nil without a file
 	route atomic.Pointer[route]
+	users atomic.Uint64 // requests, while Load.Watch
 }
 
 // Decide implements Policy.
@@ -56,6 +61,9 @@ func (p *policy) Decide(r *Request) Decision {
 		Warmup:   r.Head.Header(HeaderWarmup) != "",
 		Start:    time.Now(),
 		route:    rt,
+	}
+	if rt.table.Load != nil {
+		p.tellLoad(&d, r)
 	}
 	if d.Warmup {
 		d.Mirror = false

@@ -130,6 +130,9 @@ func (x *exchange) outgoing(ctx context.Context, upgrade string) *http.Request {
 	}
 	forward(h, x.r, x.g.policy.trusts(x.req.Peer))
 	h[HeaderVersion], h[HeaderArm] = up.versionValue, up.armValue
+	if x.d.Load {
+		h[HeaderLoad] = isLoad
+	}
 	if _, ok := h["User-Agent"]; !ok {
 		h["User-Agent"] = nil // otherwise net/http names itself
 	}

@@ -28,7 +28,7 @@ func (p *policy) claims(d *Decision, res *Result) predictionid.Claims {
 	if d.Forced {
 		c.Flags |= predictionid.Forced
 	}
-	if d.Warmup {
+	if d.Warmup || d.Load { // what comes back for either is no label of a user's
 		c.Flags |= predictionid.WarmUp
 	}
 	switch n := len(res.preds); {
@@ -114,7 +114,7 @@ func (d *Decision) user(head Head) uint64 {
 
 // tell hands an answered prediction to whoever waits for its label.
 func (p *policy) tell(d *Decision, res *Result, mirrored bool) {
-	if p.cfg.OnPrediction == nil || d.Warmup {
+	if p.cfg.OnPrediction == nil || d.Warmup || d.Load {
 		return
 	}
 	e := PredictionEvent{

@@ -52,6 +52,7 @@ type Decision struct {
 	Protocol inference.Protocol
 	Warmup   bool      // a warm-up request: no evidence
 	Closed   bool      // a request to preview a candidate that may not be reached now: it goes nowhere
+	Load     bool      // of Haldane's own load: no user waits for it, and no label comes
 	Start    time.Time // when it was decided; latency counts from here
 
 	route *route

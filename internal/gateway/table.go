@@ -40,6 +40,7 @@ type Table struct {
 	Upstreams [traffic.NumArms]Upstream
 	Rollout   string
 	Revision  string
+	Load      *Load // nil: no request is known to be load
 }
 
 // route is a compiled Table. Only reached changes, and only from false to true.

@@ -143,7 +143,7 @@ func (g guardedListeners) Close() map[string]uint64 {
 	return nil
 }
 
-// refuseURLs says which addresses of hooks and messages the operator does not
+// refuseURLs says which addresses of hooks, messages and load the operator does not
 // want called. Those that are secrets are looked at when they are called.
 func (c *Controller) refuseURLs(m *v1alpha1.ModelRollout) (errs []error) {
 	for i, h := range m.Spec.Hooks {
@@ -157,6 +157,11 @@ func (c *Controller) refuseURLs(m *v1alpha1.ModelRollout) (errs []error) {
 		}
 		if err := c.cfg.AllowURL(n.Webhook.URL); err != nil {
 			errs = append(errs, fmt.Errorf("spec.notifications[%d].webhook.url: %w", i, err))
+		}
+	}
+	if l := m.Spec.Analysis.Load; l != nil && l.Address != "" {
+		if err := c.cfg.AllowURL(l.Address); err != nil {
+			errs = append(errs, fmt.Errorf("spec.analysis.load.address: %w", err))
 		}
 	}
 	return errs

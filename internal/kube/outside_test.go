@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -9,16 +10,19 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
+	"github.com/haldane-dev/haldane/internal/check"
 	"github.com/haldane-dev/haldane/internal/cluster"
 	"github.com/haldane-dev/haldane/internal/engine"
 	"github.com/haldane-dev/haldane/internal/hook"
 	"github.com/haldane-dev/haldane/internal/outbound"
 	"github.com/haldane-dev/haldane/internal/outbox"
 	"github.com/haldane-dev/haldane/internal/rollout"
+	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
 // receivers are those of all hooks, without a network.
@@ -165,6 +169,68 @@ func TestARollbackHookOnACluster(t *testing.T) {
 func (r *receivers) seen(path string) (out []uint64) {
 	r.set(func() { out = slices.Clone(r.calls[path]) })
 	return out
+}
+
+// checks lets the rollouts of a world have a check. The candidate fails it while
+// wrong says so, and stable while both do.
+func (w *world) checks(wrong *[2]atomic.Bool) {
+	c := check.Check{Name: "golden", Every: 2 * time.Second, Timeout: 5 * time.Second, Failures: 3,
+		Effect: rollout.SignalRollback, Start: true, Running: true, Both: true}
+	c.Probe = func(_ context.Context, address string) error {
+		if arm := slices.Index([]string{"stable", "canary"}, address); wrong[arm].Load() {
+			return errors.New("says score is 0.2, where 0.9 was expected")
+		}
+		return nil
+	}
+	w.cfg.Adapters.Outside = func(about cluster.Rollout) (Outside, error) {
+		return Outside{Say: []engine.Outside{check.New(check.Config{
+			Checks: []check.Check{c}, Name: about.Name, Logger: slog.New(slog.DiscardHandler),
+			Addresses: func(_ context.Context, arm traffic.Arm, _ check.Check) (string, error) { return arm.String(), nil },
+		})}}, nil
+	}
+	plan := w.cfg.Spec
+	w.cfg.Spec = func(m *v1alpha1.ModelRollout, stable, canary rollout.Revision) (engine.Spec, error) {
+		s, err := plan(m, stable, canary)
+		s.Plan.Confirm = check.Confirm([]check.Check{c})
+		return s, err
+	}
+}
+
+func TestChecksOnACluster(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		var wrong [2]atomic.Bool
+		wrong[traffic.Canary].Store(true)
+		w.checks(&wrong)
+		w.create(document())
+		run := w.run()
+		w.settle(run)
+		w.offer(run, "b")
+		s := w.until("taken back", phase(rollout.RolledBack))
+		if !strings.Contains(s.Reason, "check golden: failed 3 times in a row: the candidate says score is 0.2, where 0.9 was expected; stable passes") {
+			t.Errorf("reason %q", s.Reason)
+		}
+		for _, split := range w.router.Applied() {
+			if split.Canary > 0 {
+				t.Fatalf("the candidate was given %s of the traffic", split.Canary)
+			}
+		}
+		// The next passes, becomes wrong at 10% together with stable, which
+		// holds it, and then alone, which another controller finds too.
+		wrong[traffic.Canary].Store(false)
+		w.offer(run, "c")
+		w.until("at 10%", weight("10%"))
+		wrong[traffic.Stable].Store(true)
+		wrong[traffic.Canary].Store(true)
+		w.until("held", func(s v1alpha1.ModelRolloutStatus) bool { return strings.Contains(s.Waiting, "fails on both versions") })
+		run.halt()
+		wrong[traffic.Stable].Store(false)
+		run = w.run()
+		s = w.until("taken back", phase(rollout.RolledBack))
+		if !strings.Contains(s.Reason, "check golden: failed 3 times in a row") {
+			t.Errorf("reason %q", s.Reason)
+		}
+		run.halt()
+	})
 }
 
 // TestAddressesThatAreNotAllowed are refused before anything is called.

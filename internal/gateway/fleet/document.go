@@ -19,6 +19,33 @@ type Document struct {
 	Split    traffic.Split         `json:"split"`
 	Cohorts  map[string][]string   `json:"cohorts,omitempty"`
 	Arms     [traffic.NumArms]Door `json:"arms"` // stable, canary
+	Load     *Load                 `json:"load,omitempty"`
+}
+
+// Load is how load is told from users.
+type Load struct {
+	Digest string `json:"digest"` // of its mark: SHA-256 in hexadecimal digits
+	Count  bool   `json:"count"`  // as evidence
+}
+
+// NewLoad is how l travels, nil for nil.
+func NewLoad(l *gateway.Load) *Load {
+	if l == nil {
+		return nil
+	}
+	return &Load{Digest: hex.EncodeToString(l.Digest[:]), Count: l.Count}
+}
+
+// arrived is l where it has arrived. A digest that is none recognises nothing.
+func (l *Load) arrived() *gateway.Load {
+	if l == nil {
+		return nil
+	}
+	out := &gateway.Load{Count: l.Count}
+	if digest, err := hex.DecodeString(l.Digest); err == nil && len(digest) == len(out.Digest) {
+		copy(out.Digest[:], digest)
+	}
+	return out
 }
 
 // Door is where an arm is served.
@@ -69,7 +96,7 @@ func (d Document) Versions() [traffic.NumArms]string {
 
 // table is d for a gateway that counts generations by itself.
 func (d Document) table(generation uint64) gateway.Table {
-	t := gateway.Table{Split: d.Split, Cohorts: d.Cohorts, Rollout: d.Rollout, Revision: d.Revision}
+	t := gateway.Table{Split: d.Split, Cohorts: d.Cohorts, Rollout: d.Rollout, Revision: d.Revision, Load: d.Load.arrived()}
 	t.Split.Generation = generation
 	for arm := range t.Upstreams {
 		t.Upstreams[arm] = gateway.Upstream{URL: d.Arms[arm].URL, Version: d.Arms[arm].Version}

@@ -2,6 +2,7 @@ package fleet_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -78,6 +79,7 @@ func TestDocumentTravels(t *testing.T) {
 	want.Split.Always = []traffic.Match{{Header: &traffic.Field{Name: "x-beta", Exact: "1"}}}
 	want.Cohorts = map[string][]string{"b": {"2"}, "a": {"1"}}
 	want.Arms[0].URL = "http://churn-stable:80"
+	want.Load = fleet.NewLoad(&gateway.Load{Digest: sha256.Sum256([]byte("secret")), Count: true})
 	text := encode(t, want)
 	got, err := fleet.Decode(text)
 	if err != nil {
@@ -92,6 +94,40 @@ func TestDocumentTravels(t *testing.T) {
 	for _, bad := range []string{"", "{", `{"rollout":"a","future":1}`, "[]", "{}", `{"rollout":"a"}`} {
 		if _, err := fleet.Decode(bad); err == nil {
 			t.Errorf("%q was read", bad)
+		}
+	}
+}
+
+// TestLoadIsToldByTheTable: a gateway that carries it knows load by its mark, and
+// by no other; a digest that is none recognises nothing.
+func TestLoadIsToldByTheTable(t *testing.T) {
+	g, _, c, _ := open(t, telemetry.Options{}, all)
+	is := func(mark string) bool {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set(gateway.HeaderLoad, mark)
+		d := g.Policy().Decide(&gateway.Request{Head: head{r}, Method: r.Method, Path: "/"})
+		if d.Load && !d.Warmup {
+			t.Error("load that is not to count is no warm-up")
+		}
+		return d.Load
+	}
+	d := document(1, 500, "r1")
+	for _, x := range []struct {
+		load *fleet.Load
+		mark string
+		want bool
+	}{
+		{nil, "secret", false},
+		{fleet.NewLoad(&gateway.Load{Digest: sha256.Sum256([]byte("secret"))}), "secret", true},
+		{fleet.NewLoad(&gateway.Load{Digest: sha256.Sum256([]byte("secret"))}), "true", false},
+		{&fleet.Load{Digest: "none"}, "secret", false},
+	} {
+		d.Load = x.load
+		if err := c.Take(encode(t, d)); err != nil {
+			t.Fatal(err)
+		}
+		if got := is(x.mark); got != x.want {
+			t.Errorf("%+v: %q is load: %t", x.load, x.mark, got)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
 	"github.com/haldane-dev/haldane/internal/cluster"
+	"github.com/haldane-dev/haldane/internal/gateway"
 	"github.com/haldane-dev/haldane/internal/gateway/fleet"
 	"github.com/haldane-dev/haldane/internal/router"
 	"github.com/haldane-dev/haldane/internal/router/object"
@@ -29,6 +30,8 @@ type Config struct {
 	// carry the table of a digest. Nil asks over HTTP.
 	Ask func(ctx context.Context, address, want string) (fleet.Ack, error)
 	Now func() time.Time // nil is time.Now
+	// Load is how gateways tell load from users; nil: there is none.
+	Load *gateway.Load
 }
 
 // Router splits traffic by several gateways.

@@ -1,11 +1,14 @@
 package fleetrouter_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -13,6 +16,7 @@ import (
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
 	"github.com/haldane-dev/haldane/internal/cluster"
+	"github.com/haldane-dev/haldane/internal/gateway"
 	"github.com/haldane-dev/haldane/internal/gateway/fleet"
 	fleetrouter "github.com/haldane-dev/haldane/internal/router/fleet"
 	"github.com/haldane-dev/haldane/internal/router/object"
@@ -353,5 +357,33 @@ func TestImageMustBeKnown(t *testing.T) {
 	w := open(t, 0)
 	if _, err := fleetrouter.New(fleetrouter.Config{Rollout: w.Rollout}); err == nil || !strings.Contains(err.Error(), "--gateway-image") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestLoadInTheTable: gateways are told how to know load, and nobody who reads
+// the table can pass for it.
+func TestLoadInTheTable(t *testing.T) {
+	w := open(t, 1)
+	r, err := fleetrouter.New(fleetrouter.Config{
+		Rollout: w.Rollout, Image: "example/haldane:v1", Ask: w.ask, Now: func() time.Time { return w.now },
+		Load: &gateway.Load{Digest: sha256.Sum256([]byte("secret")), Count: true},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Router = r
+	w.apply(traffic.Split{Generation: 1, Canary: 500})
+	var all v1alpha1.GatewayTableList
+	if err := w.Plain.List(t.Context(), &all); err != nil || len(all.Items) != 1 {
+		t.Fatalf("%d tables: %v", len(all.Items), err)
+	}
+	text := all.Items[0].Spec.Table
+	d, err := fleet.Decode(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256([]byte("secret"))
+	if d.Load == nil || d.Load.Digest != hex.EncodeToString(sum[:]) || !d.Load.Count || strings.Contains(text, "secret") {
+		t.Errorf("table %s", text)
 	}
 }

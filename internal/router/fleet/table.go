@@ -91,7 +91,7 @@ func (r *Router) find(ctx context.Context, name string, into client.Object) (boo
 
 // render is the table for a split.
 func (r *Router) render(d doors, s traffic.Split) (object.Content, error) {
-	doc := fleet.Document{Rollout: r.rollout.ID(), Revision: d.revision, Split: s, Arms: d.arms}
+	doc := fleet.Document{Rollout: r.rollout.ID(), Revision: d.revision, Split: s, Arms: d.arms, Load: fleet.NewLoad(r.cfg.Load)}
 	for _, c := range r.rollout.Spec.Routing.Cohorts {
 		if doc.Cohorts == nil {
 			doc.Cohorts = map[string][]string{}

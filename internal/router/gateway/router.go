@@ -20,6 +20,7 @@ type Config struct {
 	// Revision returns the candidate's, for prediction IDs; nil is none.
 	Revision func() string
 	Cohorts  map[string][]string // the keys of each cohort that a split may name
+	Load     *gateway.Load       // how load is told from users; nil: there is none
 }
 
 // Router applies splits to a gateway.
@@ -100,7 +101,7 @@ func (r *Router) Release(_ context.Context, t router.Target) error {
 
 // set makes s and the present upstreams the gateway's table. The caller holds mu.
 func (r *Router) set(s traffic.Split) error {
-	next := gateway.Table{Split: s, Cohorts: r.cfg.Cohorts, Rollout: r.cfg.Rollout}
+	next := gateway.Table{Split: s, Cohorts: r.cfg.Cohorts, Rollout: r.cfg.Rollout, Load: r.cfg.Load}
 	if r.cfg.Revision != nil {
 		next.Revision = r.cfg.Revision()
 	}
