@@ -20,7 +20,7 @@ const module = "github.com/haldane-dev/haldane/"
 // The layers, from what knows nothing to what knows everything. A name that
 // ends in a slash stands for the packages below it and not for itself.
 var (
-	pure     = []string{"internal/stats", "internal/traffic", "internal/analysis", "internal/rollout"}
+	pure     = []string{"internal/stats", "internal/traffic", "internal/analysis", "internal/experiment", "internal/rollout"}
 	data     = []string{"internal/traffic", "internal/inference", "internal/telemetry", "internal/predictionid"}
 	ports    = []string{"internal/metric", "internal/router", "internal/workload", "internal/store"}
 	adapters = below(ports)
@@ -39,7 +39,8 @@ var arrows = []struct {
 }{
 	{[]string{"internal/stats", "internal/traffic", "internal/predictionid", "internal/inference"}, nil},
 	{[]string{"internal/analysis"}, []string{"internal/stats", "internal/traffic"}},
-	{[]string{"internal/rollout"}, []string{"internal/stats", "internal/traffic", "internal/analysis"}},
+	{[]string{"internal/experiment"}, []string{"internal/stats", "internal/traffic", "internal/analysis"}},
+	{[]string{"internal/rollout"}, []string{"internal/stats", "internal/traffic", "internal/analysis", "internal/experiment"}},
 	{[]string{"internal/telemetry"}, []string{"internal/traffic", "internal/inference"}},
 	{[]string{"internal/gateway", "internal/feedback"}, data},
 	{below(data), data},

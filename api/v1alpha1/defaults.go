@@ -20,6 +20,14 @@ func (m *ModelRollout) Default() {
 	if e := m.Spec.Endpoints; e != nil {
 		e.Stable.setDefaults()
 		e.Canary.setDefaults()
+		for name, v := range e.Variants {
+			v.setDefaults()
+			e.Variants[name] = v
+		}
+	}
+	if x := m.Spec.Strategy.Experiment; x != nil {
+		x.setDefaults(m.Spec.Endpoints)
+		orDuration(&m.Spec.Analysis.MaxDuration, x.MaxDuration.Duration)
 	}
 	if g := m.Spec.Routing.Gateway; g != nil {
 		g.setDefaults()

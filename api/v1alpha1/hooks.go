@@ -100,7 +100,7 @@ type Notification struct {
 	// When says of which events: Promoted, Completed, RolledBack, Paused, Deadline and
 	// Invalid unless said otherwise.
 	// +kubebuilder:validation:MaxItems=32
-	// +kubebuilder:validation:items:Enum=Started;Ready;Step;Paused;Resumed;Held;Invalid;Warned;Promoting;Promoted;Completed;RollingBack;RolledBack;Deadline;Command;Retry
+	// +kubebuilder:validation:items:Enum=Started;Ready;Step;Paused;Resumed;Held;Invalid;Warned;Closed;Promoting;Promoted;Completed;RollingBack;RolledBack;Deadline;Command;Retry
 	// +listType=set
 	When []string `json:"when,omitempty"`
 	// Template of the text, as Go's text/template reads it, with .Rollout,

@@ -13,7 +13,7 @@ var (
 	mailAddress = regexp.MustCompile(`^[^\s@<>,]+@[^\s@<>,]+$`)
 
 	hookKinds  = []string{"confirmRollout", "preRollout", "confirmTrafficIncrease", "rollout", "rollback", "confirmPromotion", whenPostRollout, whenEvent}
-	eventKinds = []string{"Started", "Ready", "Step", "Paused", "Resumed", "Held", "Invalid", "Warned", "Promoting", "Promoted", "Completed",
+	eventKinds = []string{"Started", "Ready", "Step", "Paused", "Resumed", "Held", "Invalid", "Warned", "Closed", "Promoting", "Promoted", "Completed",
 		"RollingBack", "RolledBack", "Deadline", "Command", "Retry"}
 )
 

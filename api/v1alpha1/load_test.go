@@ -110,7 +110,6 @@ func TestLoadRefuses(t *testing.T) {
 		{"weights that stay", "{weight: 25}", "{weight: 5}", "steps[2].weight: stays at 5%"},
 		{"full before the end", "{weight: 50}", "{weight: 100}", "steps[4].weight: is 100% before the end"},
 		{"hooks", "  routing:", "  hooks: [{when: confirmStart, url: http://a}]\n  routing:", `spec.hooks[0].when: is "confirmStart": write one of confirmRollout, preRollout`},
-		{"strategy of a later version", "    canary:\n      steps:", "    experiment:\n      steps:", "spec.strategy.experiment: is not available in this version: write canary"},
 		{"shadow without pairs", "    - {name: agreement, pairs: {maxDisagreement: 2%}, tolerate: 0}\n", "", "f.yaml:14: spec.strategy.canary.steps[3].shadow: would never end: mirrored answers are compared by a metric of pairs, and there is none. Add {name: agreement, pairs: {maxDisagreement: 2%}}"},
 		{"drift of a value without bounds", "drift: {max: 0.05}", "drift: {of: value, max: 0.05}", "metrics[2].drift.bounds: must be the least and the greatest"},
 		{"drift of a value with one bound", "drift: {max: 0.05}", "drift: {of: value, max: 0.05, bounds: [3]}", "metrics[2].drift.bounds: must be the least and the greatest"},

@@ -103,10 +103,12 @@ type Spec struct {
 	Notifications []Notification `json:"notifications,omitempty"`
 }
 
-// Endpoints are the two arms of a local rollout.
+// Endpoints are the arms of a local rollout.
 type Endpoints struct {
 	Stable Endpoint `json:"stable"` // the version in service
 	Canary Endpoint `json:"canary"` // the candidate
+	// Variants are further arms of an experiment, by name.
+	Variants map[string]Endpoint `json:"variants,omitempty"`
 }
 
 // Endpoint is a model server: one that already runs (url), or a command that
@@ -137,7 +139,7 @@ type Probe struct {
 
 // Strategy is exactly one of its fields.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.experiment)",fieldPath=".experiment",message="is not available in this version: write canary"
+// +kubebuilder:validation:XValidation:rule="!has(self.experiment)",fieldPath=".experiment",message="compares arms on one machine (haldane run): on a cluster write canary"
 // +kubebuilder:validation:XValidation:rule="[has(self.canary), has(self.blueGreen), has(self.shadow)].exists_one(x, x)",message="needs exactly one of canary, blueGreen, shadow"
 type Strategy struct {
 	// Canary raises the candidate's share step by step.
@@ -150,7 +152,7 @@ type Strategy struct {
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:validation:Type=object
 	// +kubebuilder:pruning:PreserveUnknownFields
-	Experiment Reserved `json:"experiment,omitempty"`
+	Experiment *Experiment `json:"experiment,omitempty"`
 }
 
 // MaxSteps bounds the steps of a canary.

@@ -92,6 +92,7 @@ func (v *validator) what(s *Spec) {
 	if stable.Version != "" && stable.Version == canary.Version {
 		v.add("spec.endpoints.canary.version", "is %s, like stable's: give the candidate a version of its own", canary.Version)
 	}
+	v.variants(s.Endpoints, s.Strategy.Experiment)
 	if stable.URL != "" && stable.URL == canary.URL {
 		v.add("spec.endpoints.canary.url", "is stable's: both arms would be the same server")
 	}

@@ -14,8 +14,9 @@ func (v *validator) strategy(spec *Spec) {
 	}, "canary", "blueGreen", "shadow", "experiment") {
 		return
 	}
-	v.reserved(path+".experiment", s.Experiment, "write canary")
 	switch {
+	case s.Experiment != nil:
+		v.experiment(path+".experiment", spec)
 	case s.Canary != nil:
 		v.steps(path+".canary.steps", s.Canary.Steps)
 		v.mirrors(path+".canary.steps", s.Canary.Steps, spec.Analysis.Metrics)

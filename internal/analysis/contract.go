@@ -104,6 +104,23 @@ type Sample struct {
 	Assigned []Assignment       `json:"assigned,omitempty"` // randomised decisions, for the traffic check
 	Metrics  map[string]Measure `json:"metrics"`            // by Metric.Name; absent means not measured in this block
 	Cursor   string             `json:"cursor,omitempty"`   // the source's own position after this block, given back at the next
+	// Variants are the further arms of an experiment, each beside stable as the
+	// canary is in the fields above: it takes the canary's place.
+	Variants []Variant `json:"variants,omitempty"`
+}
+
+// Variant is what a block holds of one further arm of an experiment.
+type Variant struct {
+	Weight   float64            `json:"weight"`             // its share of what goes to stable or to it, in [0,1]
+	Assigned []Assignment       `json:"assigned,omitempty"` // likewise
+	Metrics  map[string]Measure `json:"metrics"`
+}
+
+// Pair returns the comparison of variant i with stable.
+func (s Sample) Pair(i int) Sample {
+	v := s.Variants[i]
+	s.Weight, s.Assigned, s.Metrics, s.Variants = v.Weight, v.Assigned, v.Metrics, nil
+	return s
 }
 
 // Assignment counts random (unforced) decisions made while the canary's share

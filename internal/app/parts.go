@@ -62,6 +62,9 @@ func valueBounds(m *v1alpha1.ModelRollout, of string) (telemetry.Bounds, bool) {
 			return telemetry.Bounds{Lower: b[0], Upper: b[1]}, true
 		}
 	}
+	if x := m.Spec.Strategy.Experiment; x != nil && x.Goal.Mean != nil && x.Goal.Mean.Of == of && len(x.Goal.Mean.Bounds) == 2 {
+		return telemetry.Bounds{Lower: x.Goal.Mean.Bounds[0], Upper: x.Goal.Mean.Bounds[1]}, true
+	}
 	return telemetry.Bounds{}, false
 }
 
@@ -70,7 +73,7 @@ func newRecorder(m *v1alpha1.ModelRollout) *telemetry.Recorder {
 }
 
 func recorderOptions(m *v1alpha1.ModelRollout) telemetry.Options {
-	o := telemetry.Options{Sticky: m.Spec.Routing.StickyBy != nil}
+	o := telemetry.Options{Sticky: m.Spec.Routing.StickyBy != nil, Arms: numArms(m)}
 	o.Value, _ = valueBounds(m, "value")
 	o.TTFT, _ = valueBounds(m, "timeToFirstToken")
 	o.PerToken, _ = valueBounds(m, "timePerToken")
@@ -82,7 +85,10 @@ func ledgerOptions(m *v1alpha1.ModelRollout, id rollout.ID, revision string, log
 	now, _ := steady()
 	out := feedback.Options{
 		Rollout: string(id), Revision: revision, Logger: log,
-		CohortLength: m.Spec.Analysis.Interval.Duration, Now: now,
+		CohortLength: m.Spec.Analysis.Interval.Duration, Now: now, Arms: numArms(m),
+	}
+	if x := m.Spec.Strategy.Experiment; x != nil {
+		out.Maturity = goalMaturity(x.Goal)
 	}
 	for _, x := range m.Spec.Analysis.Metrics {
 		switch {
@@ -102,7 +108,7 @@ func ledgerOptions(m *v1alpha1.ModelRollout, id rollout.ID, revision string, log
 	return out
 }
 
-// events are those that metrics ask for, nil if none does.
+// events are those that metrics, or the goal of an experiment, ask for, nil if none does.
 func events(m *v1alpha1.ModelRollout) map[string]feedback.Bounds {
 	var out map[string]feedback.Bounds
 	for _, x := range m.Spec.Analysis.Metrics {
@@ -117,6 +123,17 @@ func events(m *v1alpha1.ModelRollout) map[string]feedback.Bounds {
 			b = feedback.Bounds{Lower: x.Mean.Bounds[0], Upper: x.Mean.Bounds[1]}
 		}
 		out[x.Mean.Event] = b
+	}
+	if x := m.Spec.Strategy.Experiment; x != nil && x.Goal.Mean != nil && x.Goal.Mean.Event != "" {
+		g := x.Goal.Mean
+		if out == nil {
+			out = map[string]feedback.Bounds{}
+		}
+		b := out[g.Event]
+		if g.Of == "event" {
+			b = feedback.Bounds{Lower: g.Bounds[0], Upper: g.Bounds[1]}
+		}
+		out[g.Event] = b
 	}
 	return out
 }
@@ -195,20 +212,22 @@ func prediction(e gateway.PredictionEvent) feedback.Prediction {
 	return p
 }
 
-// hasOutcome reports whether any metric waits for labels.
-func hasOutcome(c analysis.Config) bool {
-	for _, m := range c.Metrics {
+// hasOutcome reports whether any metric, or the goal of an experiment, waits for
+// labels.
+func hasOutcome(p rollout.Plan) bool {
+	for _, m := range p.Analysis.Metrics {
 		if m.Kind == analysis.Outcome {
 			return true
 		}
 	}
-	return false
+	return p.Experiment != nil && p.Experiment.Goal.Kind == analysis.Outcome
 }
 
 // summary draws what the embedded source counted.
 type summary struct {
 	source *embedded.Source
 	ledger *feedback.Ledger // nil: no metric waits for labels
+	name   func(traffic.Arm) string
 }
 
 // Block implements engine.Summary.
@@ -253,7 +272,7 @@ func (s summary) Coverage() map[string]engine.Coverage {
 		for class, y := range x.Classes {
 			c.Classes[class] = one(y)
 		}
-		out[traffic.Arm(arm).String()] = c
+		out[s.name(traffic.Arm(arm))] = c
 	}
 	return out
 }
@@ -341,7 +360,10 @@ const closeWithin = 15 * time.Second
 func upstream(w *process.Workload, p rollout.Plan) func(traffic.Arm) gateway.Upstream {
 	return func(a traffic.Arm) gateway.Upstream {
 		version := p.Stable.Version
-		if a == traffic.Canary {
+		switch i := int(a) - traffic.NumArms; {
+		case i >= 0:
+			version = variants(p)[i].Version
+		case a == traffic.Canary:
 			version = p.Canary.Version
 		}
 		return gateway.Upstream{URL: w.URL(a), Version: version}

@@ -20,11 +20,15 @@ import (
 
 // Plan turns a validated file into the snapshot that a rollout runs by.
 func Plan(m *v1alpha1.ModelRollout) (rollout.Plan, error) {
-	return plan(m, revision(m.Spec.Endpoints.Stable), revision(m.Spec.Endpoints.Canary))
+	e := m.Spec.Endpoints
+	return plan(m, revision(e.Stable), candidate(e))
 }
 
 // plan is that of a validated file or custom resource and its two revisions.
 func plan(m *v1alpha1.ModelRollout, stable, canary rollout.Revision) (rollout.Plan, error) {
+	if m.Spec.Strategy.Experiment != nil {
+		return experimentPlan(m, stable, canary)
+	}
 	l := compile(m.Spec.Strategy)
 	cfg, err := analysisConfig(m.Spec.Analysis)
 	if err != nil {
@@ -221,6 +225,9 @@ func query(m *v1alpha1.ModelRollout, p rollout.Plan) metric.Query {
 			one.Maturity, one.Negative = s.Outcome.Maturity.Duration, s.Outcome.Missing == "negative"
 		}
 		q.Metrics = append(q.Metrics, one)
+	}
+	if x := m.Spec.Strategy.Experiment; x != nil {
+		q.Metrics = append(q.Metrics, goalMetric(x.Goal))
 	}
 	return q
 }

@@ -145,10 +145,18 @@ func (l *local) build(recorder *telemetry.Recorder) error {
 	m := o.Rollout
 	e := m.Spec.Endpoints
 	var err error
-	l.workload, err = process.New(map[rollout.Role]process.Endpoint{
+	endpoints := map[rollout.Role]process.Endpoint{
 		0: endpoint(e.Stable, l.plan.Stable.Hash, o.Dir),
 		1: endpoint(e.Canary, l.plan.Canary.Hash, o.Dir),
-	}, process.Options{Logger: o.Logger, Output: o.Output})
+	}
+	var names []string
+	for i, a := range variants(l.plan) {
+		one := endpoint(e.Variants[a.Name], l.plan.Canary.Hash, o.Dir)
+		one.Name = a.Name
+		endpoints[rollout.Role(traffic.NumArms+i)] = one
+		names = append(names, a.Name)
+	}
+	l.workload, err = process.New(endpoints, process.Options{Logger: o.Logger, Output: o.Output})
 	if err != nil {
 		return cli.Usage(err)
 	}
@@ -157,12 +165,12 @@ func (l *local) build(recorder *telemetry.Recorder) error {
 		return cli.Usage(err)
 	}
 	ledger := l.ledger
-	if !hasOutcome(l.plan.Analysis) {
+	if !hasOutcome(l.plan) {
 		if _, ok := valueBounds(m, "feedback"); !ok && events(m) == nil {
 			ledger = nil
 		}
 	}
-	source := embedded.New(recorder, ledger)
+	source := embedded.New(recorder, ledger, names...)
 	mark := newMark()
 	l.outside, err = outside(m, caller{secrets: localSecrets(o.Dir), arms: localArms(l.workload, o.Dir), front: l.front(mark), client: outbound.New(outbound.Options{}), link: l.links["dashboard"], log: o.Logger})
 	if err != nil {
@@ -177,7 +185,7 @@ func (l *local) build(recorder *telemetry.Recorder) error {
 			Upstream: upstream(l.workload, l.plan), Load: told(m.Spec.Analysis.Load, mark),
 			Revision: func() string { return l.plan.Canary.Hash },
 		}),
-		Source: source, Store: l.store, Journal: l.store, Summary: summary{source, ledger},
+		Source: source, Store: l.store, Journal: l.store, Summary: summary{source, ledger, l.plan.ArmName},
 		Links: l.links, Logger: o.Logger, Changed: l.workload.Changed(),
 		Outside: l.outside.say, Listeners: l.outside.listeners(),
 		Warnings: func() []string { return append(edits.warnings(), l.outside.warnings()...) },

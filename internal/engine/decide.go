@@ -2,9 +2,11 @@ package engine
 
 import (
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/haldane-dev/haldane/internal/analysis"
+	"github.com/haldane-dev/haldane/internal/experiment"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	"github.com/haldane-dev/haldane/internal/traffic"
 )
@@ -32,7 +34,7 @@ func (c *Config) stageNow(s rollout.State, o traffic.Observed, before analysis.S
 // ends reports whether the block must be closed because what it counts has
 // changed: the weight, the mirror or the stage.
 func (b openBlock) ends(o traffic.Observed, stage analysis.Stage) bool {
-	return o.Canary != b.traffic.Canary || o.Mirror != b.traffic.Mirror || stage != b.stage
+	return o.Canary != b.traffic.Canary || o.Mirror != b.traffic.Mirror || o.Slots != b.traffic.Slots || stage != b.stage
 }
 
 // judged reports whether blocks of this phase are evidence: history of the
@@ -45,6 +47,13 @@ func judged(p rollout.Phase) bool {
 func (b openBlock) stamp(s analysis.Sample, number int64, end time.Time) analysis.Sample {
 	s.Block, s.Stage = number, b.stage
 	s.Weight = b.traffic.Canary.Share()
+	if slots := b.traffic.Slots; slots != "" {
+		s.Weight = between(slots, traffic.Canary)
+		s.Variants = slices.Clone(s.Variants)
+		for i := range s.Variants {
+			s.Variants[i].Weight = between(slots, traffic.Arm(traffic.NumArms+i))
+		}
+	}
 	if s.Start.IsZero() {
 		s.Start = b.start
 	}
@@ -52,6 +61,15 @@ func (b openBlock) stamp(s analysis.Sample, number int64, end time.Time) analysi
 		s.End = end
 	}
 	return s
+}
+
+// between returns the share that an arm has of what goes to it or to stable.
+func between(slots string, arm traffic.Arm) float64 {
+	own, stable := traffic.SlotShare(slots, arm), traffic.SlotShare(slots, traffic.Stable)
+	if own == 0 {
+		return 0
+	}
+	return float64(own) / float64(own+stable)
 }
 
 // observation puts together what Next may know. A sample is taken into the
@@ -79,6 +97,14 @@ func (c *Config) observation(s rollout.State, plan rollout.Plan, g gathered, com
 	}
 	after, verdict := c.Step(rules, before, *g.sample)
 	o.Evidence, o.Verdict = &after, verdict
+	if e := s.Plan.Experiment; e != nil {
+		var trial experiment.State
+		if s.Experiment != nil {
+			trial = *s.Experiment
+		}
+		trial = experiment.Step(*e, rules, trial, *g.sample, verdict)
+		o.Experiment = &trial
+	}
 	// A command in the same tick may begin the next attempt, and this is not
 	// about that one.
 	o.Judged = rollout.Judged{Revision: s.Plan.Canary.Hash, Attempt: s.Attempt}
@@ -90,6 +116,14 @@ func (c *Config) observation(s rollout.State, plan rollout.Plan, g gathered, com
 func relieves(from, to traffic.Split) bool {
 	if to.Canary > from.Canary || to.Mirror > from.Mirror || to.Open && !from.Open {
 		return false
+	}
+	if from.Slots != "" && to.Slots != from.Slots {
+		for i := range to.Slots {
+			if to.Slots[i] != from.Slots[i] && to.Slots[i] != '0' {
+				return false // somebody else gets it
+			}
+		}
+		return true
 	}
 	return to.Canary < from.Canary || to.Mirror < from.Mirror || from.Open && !to.Open
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/haldane-dev/haldane/internal/analysis"
+	"github.com/haldane-dev/haldane/internal/experiment"
 	"github.com/haldane-dev/haldane/internal/metric"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	"github.com/haldane-dev/haldane/internal/router"
@@ -153,7 +154,14 @@ func query(id rollout.ID, s rollout.State, spec Spec) metric.Query {
 		plan = spec.Plan
 	}
 	q := metric.Query{Rollout: string(id), Revision: plan.Canary.Hash}
+	e := plan.Experiment
+	if e != nil && len(e.Arms) > traffic.NumArms {
+		q.Slots = e.Slots()
+	}
 	for _, m := range spec.Metrics {
+		if e != nil && m.Name == experiment.GoalMetric {
+			q.Metrics = append(q.Metrics, m)
+		}
 		for _, judged := range plan.Analysis.Metrics {
 			if judged.Name == m.Name && judged.Kind == m.Kind {
 				q.Metrics = append(q.Metrics, m)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/haldane-dev/haldane/internal/analysis"
+	"github.com/haldane-dev/haldane/internal/experiment"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	"github.com/haldane-dev/haldane/internal/store"
 )
@@ -34,6 +35,14 @@ func Saved(s rollout.State) Status {
 	if out.Phase == "" {
 		out.Phase = rollout.Idle
 	}
+	if e := s.Plan.Experiment; e != nil {
+		var trial experiment.State
+		if s.Experiment != nil {
+			trial = *s.Experiment
+		}
+		x := experiment.Show(*e, trial, s.Compared(s.LastSeen))
+		out.Experiment = &x
+	}
 	return out
 }
 
@@ -49,7 +58,7 @@ func (e *Engine) status() Status {
 	s.Deadline = e.state.DeadlineAt()
 	s.Warnings = append(e.trouble.warnings(), standing(e.state, e.currentSpec())...)
 	for role, h := range e.seen.health {
-		s.Workloads[role.String()] = h
+		s.Workloads[state.Plan.ArmName(role)] = h
 	}
 	if d := e.jumpTold; d != 0 { // as the log has it: asked anew, the clock might say something else by now
 		s.Warnings = append(s.Warnings, jumped(d))

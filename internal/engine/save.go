@@ -109,6 +109,9 @@ func (e *Engine) mayWait(s rollout.State) bool {
 	if s.Verdict.Decision != was.Verdict.Decision || s.Emitted != was.Emitted {
 		return false
 	}
+	if x, y := s.Experiment, was.Experiment; x != nil && y != nil && x.Slots == y.Slots {
+		s.Experiment = y
+	}
 	s.Evidence, s.Verdict, s.Cursor, s.Events = was.Evidence, was.Verdict, was.Cursor, was.Events
 	s.Sequence = was.Sequence
 	return same(s, was)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/haldane-dev/haldane/internal/analysis"
+	"github.com/haldane-dev/haldane/internal/experiment"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	"github.com/haldane-dev/haldane/internal/traffic"
 )
@@ -39,6 +40,7 @@ type Status struct {
 	Warnings       []string                  `json:"warnings,omitempty"` // standing conditions a person should know
 	FalseRollback  float64                   `json:"falseRollback"`
 	FalsePromotion float64                   `json:"falsePromotion"`
+	Experiment     *experiment.View          `json:"experiment,omitempty"` // of a plan that has one
 }
 
 // Totals counts one arm since the process began.

@@ -14,6 +14,21 @@ import (
 type Serving struct {
 	Rollout  string
 	Versions [traffic.NumArms]string
+	Variants []Variant // the further arms of an experiment
+}
+
+// Variant is a further arm of an experiment.
+type Variant struct{ Name, Version string }
+
+// arm returns the name and the version of an arm.
+func (s Serving) arm(arm traffic.Arm) (name, version string) {
+	switch i := int(arm) - traffic.NumArms; {
+	case i < 0:
+		return arm.String(), s.Versions[arm]
+	case i < len(s.Variants):
+		return s.Variants[i].Name, s.Variants[i].Version
+	}
+	return arm.String(), ""
 }
 
 // perEdge is how many of telemetry's edges, 4.4% apart, make one bucket here:
@@ -83,9 +98,13 @@ func (g *gateway) Collect(ch chan<- prometheus.Metric) {
 	now, snap := g.serving(), g.snapshot()
 	e := emitter{ch: ch, descs: g.descs, rollout: now.Rollout}
 	for arm := range snap.Arms {
-		g.arm(e, snap, traffic.Arm(arm), now.Versions[arm])
+		name, version := now.arm(traffic.Arm(arm))
+		g.arm(e, snap, &snap.Arms[arm], []string{name, version})
 	}
 	for _, a := range snap.Assigned {
+		if a.Slots != "" {
+			continue // more arms than a weight divides between
+		}
 		w := strconv.FormatFloat(a.Weight.Share(), 'g', -1, 64)
 		e.count("assigned_total", a.Stable, traffic.Stable.String(), w)
 		e.count("assigned_total", a.Canary, traffic.Canary.String(), w)
@@ -103,8 +122,7 @@ func (g *gateway) Collect(ch chan<- prometheus.Metric) {
 	e.count("mirror_dropped_total", p.Dropped)
 }
 
-func (g *gateway) arm(e emitter, snap *telemetry.Snapshot, arm traffic.Arm, version string) {
-	a, of := &snap.Arms[arm], []string{arm.String(), version}
+func (g *gateway) arm(e emitter, snap *telemetry.Snapshot, a *telemetry.ArmCounts, of []string) {
 	requests := func(assignment string, all, failed int64) {
 		e.count("requests_total", all-failed, append(of, assignment, "answered")...)
 		e.count("requests_total", failed, append(of, assignment, "failed")...)

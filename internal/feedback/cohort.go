@@ -33,7 +33,7 @@ func (c cell) key() []byte {
 }
 
 func readCell(k []byte) (cell, error) {
-	if len(k) < cellHead || k[12] >= traffic.NumArms {
+	if len(k) < cellHead || k[12] >= traffic.MaxArms {
 		return cell{}, fmt.Errorf("feedback: key %x in the database is no cohort", k)
 	}
 	return cell{

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
 // Share is how many predictions a label came for.
@@ -36,13 +34,13 @@ type coverageCache struct {
 	mu       sync.Mutex
 	at       time.Time
 	revision uint32
-	value    [traffic.NumArms]ArmCoverage
+	value    []ArmCoverage
 }
 
-// Coverage returns, over the mature cohorts of the present revision that are
+// Coverage returns by arm, over the mature cohorts of the present revision that are
 // still kept, for how many predictions a label came. The result may be a second
 // old and must not be changed.
-func (l *Ledger) Coverage() ([traffic.NumArms]ArmCoverage, error) {
+func (l *Ledger) Coverage() ([]ArmCoverage, error) {
 	c := &l.coverage
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -50,13 +48,13 @@ func (l *Ledger) Coverage() ([traffic.NumArms]ArmCoverage, error) {
 	if !c.at.IsZero() && c.revision == revision && now.Sub(c.at).Abs() < coverageFor {
 		return c.value, nil
 	}
-	var value [traffic.NumArms]ArmCoverage
+	value := make([]ArmCoverage, l.opt.Arms)
 	for arm := range value {
 		value[arm].Classes = map[string]Share{}
 	}
 	end := floor(now.UnixMilli()-l.opt.Maturity.Milliseconds(), l.length)
 	err := l.scan(cohortsBucket, now.Add(-l.opt.TTL).UnixMilli(), end, func(at cell, n counts) bool {
-		if at.revision == revision {
+		if at.revision == revision && int(at.arm) < len(value) {
 			a := &value[at.arm]
 			a.Share = a.plus(n)
 			a.Classes[at.class] = a.Classes[at.class].plus(n)

@@ -117,7 +117,7 @@ func TestEventsOfUsers(t *testing.T) {
 	w.expect("of a forced user", of("eve", 0), Apart)
 	w.at(71 * time.Second)
 	got := w.matured(Question{})
-	for arm := range got.Arms {
+	for arm := range got.Arms[:traffic.NumArms] {
 		if n := got.Arms[arm].Events["checkout"].N; n != 1 {
 			t.Errorf("%s has %d events, want 1", traffic.Arm(arm), n)
 		}

@@ -180,7 +180,7 @@ func (l *Ledger) Predicted(arm traffic.Arm, class string, at time.Time) { l.pred
 
 func (l *Ledger) predict(arm traffic.Arm, class string, at time.Time, n int64) {
 	c := cell{
-		start: l.cohortOf(at), revision: l.revision.Load(), arm: arm & 1,
+		start: l.cohortOf(at), revision: l.revision.Load(), arm: arm % traffic.Arm(l.opt.Arms),
 		class: l.classes.fold(predictionid.ClassKey(class)),
 	}
 	l.tallies.predicted[c.arm].Add(n)

@@ -79,7 +79,7 @@ func TestWhatBecomesOfAnItem(t *testing.T) {
 	if diff := cmp.Diff(want, got.Items); diff != "" {
 		t.Errorf("tally (-want +got):\n%s", diff)
 	}
-	if got.Labelled != [2]int64{1, 1} || got.Valued != [2]int64{3, 1} {
+	if got.Labelled != [traffic.MaxArms]int64{1, 1} || got.Valued != [traffic.MaxArms]int64{3, 1} {
 		t.Errorf("tally by arm: labelled %v, valued %v", got.Labelled, got.Valued)
 	}
 }
@@ -270,7 +270,7 @@ func TestAnswered(t *testing.T) {
 	w.expect("the answer that the user saw", w.byRequest("plain"), Accepted)
 	w.expect("a forced one", w.byRequest("forced"), Apart)
 	w.expect("without an ID", w.byRequest("no ID was issued"), Unknown)
-	if got := w.ledger.Tally(); got.Predicted != [2]int64{0, 5} || got.Unindexed != 0 {
+	if got := w.ledger.Tally(); got.Predicted != [traffic.MaxArms]int64{0, 5} || got.Unindexed != 0 {
 		t.Errorf("predicted %v, want 1 plain, 3 in a batch and 1 unread; %d not indexed", got.Predicted, got.Unindexed)
 	}
 	w.at(70 * time.Second)

@@ -22,8 +22,8 @@ type Question struct {
 
 // Answer is what the mature cohorts hold.
 type Answer struct {
-	Arms [traffic.NumArms]ArmAnswer
-	Next time.Time // ask again after this
+	Arms [traffic.MaxArms]ArmAnswer // those of Options.Arms are in use
+	Next time.Time                  // ask again after this
 }
 
 // ArmAnswer is one arm, by the two things that a missing label can mean.

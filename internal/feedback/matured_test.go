@@ -186,7 +186,7 @@ func TestEachCohortOnce(t *testing.T) {
 		defer w.close()
 		var open []predictionid.Claims
 		var next time.Time
-		var accepted, counted [traffic.NumArms]Judged
+		var accepted, counted [traffic.MaxArms]Judged
 		now := time.Duration(0)
 		take := func(a Answer) {
 			next = a.Next

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
 // The defaults of Options.
@@ -28,6 +30,7 @@ const (
 type Options struct {
 	Rollout  string // the rollout's name; IDs of others are unknown
 	Revision string // of the candidate now; see Ledger.SetRevision
+	Arms     int    // from 2, the default, to traffic.MaxArms; IDs of further ones are unknown
 
 	// Maturity is the age at which predictions stop taking labels: the longest
 	// maturity of the metrics.
@@ -74,6 +77,7 @@ func (o Options) complete() (Options, error) {
 			return o, fmt.Errorf("feedback: event %q with bounds %g and %g: it needs a name of at most %d bytes, and the lower bound comes first", name, b.Lower, b.Upper, maxEvent)
 		}
 	}
+	o.Arms = min(max(o.Arms, traffic.NumArms), traffic.MaxArms)
 	setDefault(&o.Maturity, DefaultMaturity)
 	setDefault(&o.TTL, DefaultTTL)
 	setDefault(&o.CohortLength, DefaultCohortLength)

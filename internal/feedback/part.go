@@ -34,6 +34,9 @@ func (l *Ledger) Parts(q Question) (parts [traffic.NumArms]Parted, next time.Tim
 		parts[arm] = Parted{map[string]Part{}, map[string]Came{}}
 	}
 	next, err = l.matured(q, func(c cell, n counts) {
+		if c.arm >= traffic.NumArms {
+			return // of an experiment, which is counted by one process alone
+		}
 		as := Positive
 		switch {
 		case c.class == "":

@@ -115,7 +115,7 @@ func (p *post) one(it *Item) (Status, error) {
 		return Forged, nil
 	case err != nil:
 		return Malformed, nil
-	case claims.Rollout != p.l.rollout || claims.Arm >= traffic.NumArms:
+	case claims.Rollout != p.l.rollout || int(claims.Arm) >= p.l.opt.Arms:
 		return Unknown, nil
 	case claims.Flags&(predictionid.Forced|predictionid.WarmUp|predictionid.Mirrored) != 0:
 		return Apart, nil

@@ -9,17 +9,17 @@ import (
 // Tally is what a ledger saw since its process began, for people to look at.
 type Tally struct {
 	Items     map[Status]int64       // by what became of them
-	Predicted [traffic.NumArms]int64 // predictions told of
-	Labelled  [traffic.NumArms]int64 // labels accepted
-	Valued    [traffic.NumArms]int64 // values accepted
+	Predicted [traffic.MaxArms]int64 // predictions told of
+	Labelled  [traffic.MaxArms]int64 // labels accepted
+	Valued    [traffic.MaxArms]int64 // values accepted
 	Unindexed int64                  // request IDs not kept, because too many waited or too long
 }
 
 type tallies struct {
 	items     [len(statuses)]atomic.Int64
-	predicted [traffic.NumArms]atomic.Int64
-	labelled  [traffic.NumArms]atomic.Int64
-	valued    [traffic.NumArms]atomic.Int64
+	predicted [traffic.MaxArms]atomic.Int64
+	labelled  [traffic.MaxArms]atomic.Int64
+	valued    [traffic.MaxArms]atomic.Int64
 	unindexed atomic.Int64
 }
 

@@ -18,9 +18,9 @@ import (
 // Recorder takes what the gateway saw. Its methods are called from many
 // goroutines at once and must not block.
 type Recorder interface {
-	// Assign tells of a request that was sent to an arm under the table of that
-	// generation, whose random share for the canary was weight.
-	Assign(c traffic.Choice, generation uint64, weight traffic.Weight)
+	// Assign tells of a request that was sent to an arm under the table of split
+	// s, which is valid only during the call.
+	Assign(c traffic.Choice, s *traffic.Split)
 	// Observe tells how a request ended. x is valid only during the call.
 	Observe(x *telemetry.Exchange)
 	// ObservePair tells how the two answers to a mirrored request compare.

@@ -72,7 +72,7 @@ func (p *policy) Decide(r *Request) Decision {
 	if reached := &rt.reached[d.Arm]; !d.Forced && !reached.Load() {
 		reached.Store(true)
 	}
-	p.cfg.Recorder.Assign(d.Choice, s.Generation, s.Canary)
+	p.cfg.Recorder.Assign(d.Choice, s)
 	return d
 }
 

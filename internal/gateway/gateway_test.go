@@ -43,7 +43,7 @@ func (l *ledger) note(change func()) {
 	l.changed = make(chan struct{})
 }
 
-func (l *ledger) Assign(c traffic.Choice, _ uint64, _ traffic.Weight) {
+func (l *ledger) Assign(c traffic.Choice, _ *traffic.Split) {
 	l.note(func() { l.assigned = append(l.assigned, c) })
 }
 

@@ -38,6 +38,7 @@ type Table struct {
 	Split     traffic.Split
 	Cohorts   map[string][]string
 	Upstreams [traffic.NumArms]Upstream
+	Variants  []Upstream // of Split.Variants
 	Rollout   string
 	Revision  string
 	Load      *Load // nil: no request is known to be load
@@ -47,10 +48,10 @@ type Table struct {
 type route struct {
 	table    Table
 	pick     *traffic.Table
-	arms     [traffic.NumArms]upstream
+	arms     [traffic.MaxArms]upstream
 	rollout  uint32
 	revision uint32
-	reached  [traffic.NumArms]atomic.Bool // a randomly assigned request went there
+	reached  [traffic.MaxArms]atomic.Bool // a randomly assigned request went there
 }
 
 // upstream is a parsed Upstream with its header values ready to be shared; they
@@ -74,18 +75,25 @@ func compileTable(t Table) (*route, error) {
 		table: t, pick: pick,
 		rollout: predictionid.Hash32(t.Rollout), revision: predictionid.Hash32(t.Revision),
 	}
-	for arm := range traffic.Arm(traffic.NumArms) {
-		if r.arms[arm], err = compileUpstream(arm, t.Upstreams[arm]); err != nil {
+	all := append(t.Upstreams[:len(t.Upstreams):len(t.Upstreams)], t.Variants...)
+	if len(all) != t.Split.Arms() {
+		return nil, fmt.Errorf("%d arms are served and %d are split between", len(all), t.Split.Arms())
+	}
+	for arm, u := range all {
+		if r.arms[arm], err = compileUpstream(t.Split.Name(traffic.Arm(arm)), u); err != nil {
 			return nil, err
 		}
 	}
 	return r, nil
 }
 
-func compileUpstream(arm traffic.Arm, u Upstream) (upstream, error) {
+func compileUpstream(arm string, u Upstream) (upstream, error) {
 	c := upstream{
 		version: u.Version, speech: u.Speech,
-		versionValue: []string{u.Version}, armValue: []string{arm.String()},
+		versionValue: []string{u.Version}, armValue: []string{arm},
+	}
+	if !validHeaderValue(arm) {
+		return c, fmt.Errorf("arm %q cannot be sent in a header: use visible ASCII characters", arm)
 	}
 	if !validHeaderValue(u.Version) {
 		return c, fmt.Errorf("%s version %q cannot be sent in a header: use visible ASCII characters", arm, u.Version)
@@ -137,6 +145,10 @@ func validHeaderValue(s string) bool {
 func canonical(s traffic.Split) traffic.Split {
 	s.Sticky.Header = http.CanonicalHeaderKey(s.Sticky.Header)
 	s.Always, s.Never = canonicalMatches(s.Always), canonicalMatches(s.Never)
+	s.Variants = slices.Clone(s.Variants)
+	for i, v := range s.Variants {
+		s.Variants[i].Always = canonicalMatches(v.Always)
+	}
 	return s
 }
 
@@ -152,8 +164,12 @@ func canonicalMatches(ms []traffic.Match) []traffic.Match {
 	return ms
 }
 
-func usesCountry(ms []traffic.Match) bool {
-	return slices.ContainsFunc(ms, func(m traffic.Match) bool { return len(m.Country) > 0 })
+func usesCountry(s traffic.Split) bool {
+	any := func(ms []traffic.Match) bool {
+		return slices.ContainsFunc(ms, func(m traffic.Match) bool { return len(m.Country) > 0 })
+	}
+	return any(s.Always) || any(s.Never) ||
+		slices.ContainsFunc(s.Variants, func(v traffic.Variant) bool { return any(v.Always) })
 }
 
 // Observed reports what the gateway carries: nothing before the first table,
@@ -165,12 +181,13 @@ func (g *Gateway) Observed() traffic.Observed {
 		return traffic.Observed{Level: traffic.Unknown}
 	}
 	s := r.table.Split
-	o := traffic.Observed{Level: traffic.Accepted, Generation: s.Generation, Canary: s.Canary, Mirror: s.Mirror}
-	stable := s.Canary == traffic.Full || r.reached[traffic.Stable].Load()
-	canary := s.Canary == 0 || r.reached[traffic.Canary].Load()
-	if stable && canary {
-		o.Level = traffic.Flowing
+	o := traffic.Observed{Level: traffic.Accepted, Generation: s.Generation, Canary: s.Canary, Mirror: s.Mirror, Slots: s.Slots}
+	for arm := range traffic.Arm(s.Arms()) {
+		if s.Share(arm) > 0 && !r.reached[arm].Load() {
+			return o
+		}
 	}
+	o.Level = traffic.Flowing
 	return o
 }
 
@@ -195,7 +212,7 @@ func (g *Gateway) SetTable(t Table) error {
 	if err != nil {
 		return fmt.Errorf("gateway table: %w", err)
 	}
-	if !g.FindsCountries() && (usesCountry(t.Split.Always) || usesCountry(t.Split.Never)) {
+	if !g.FindsCountries() && usesCountry(t.Split) {
 		return errors.New("gateway table: a country match needs a country file, or a country header and the proxies that may set it")
 	}
 	g.policy.route.Store(r)

@@ -22,6 +22,10 @@ type Query struct {
 	Rollout  string
 	Revision string // hash of the candidate, so that a source never mixes two
 	Metrics  []Metric
+	// Slots are who had each hundredth of random traffic when an experiment with
+	// variants began, as traffic.Split has them; "" for two arms. A source that
+	// knows two arms only is not asked.
+	Slots string
 }
 
 // Metric is one wanted Measure.

@@ -25,7 +25,7 @@ func (t *turn) climb() bool {
 		t.waiting = hold.why
 	case t.mayLeave():
 		leave = true
-		if k, asks := t.confirmNext(); asks {
+		if k, asks := t.confirmNext(); asks && (t.s.Plan.Experiment == nil || t.wins()) {
 			hold, leave = t.confirmed(k)
 		}
 		leave = leave && t.roomFor(t.s.Plan.needs(t.s.Step+1))
@@ -41,7 +41,9 @@ func (t *turn) climb() bool {
 // a Fail, has been obeyed by then (see obeyFail).
 func (t *turn) abandon() bool {
 	switch {
-	case t.failed():
+	case t.s.Plan.Experiment != nil && t.unsafe():
+		return true
+	case t.failed() && !t.s.Plan.many():
 		t.takeBack(fmt.Sprintf("%s has stopped%s", t.s.Plan.Canary, t.message(canary)))
 	case t.replaced():
 		t.supersede()
@@ -87,6 +89,8 @@ func (t *turn) mayLeave() bool {
 	step := t.s.step()
 	p, until := step.Pause, t.s.StepBegan.Add(step.For)
 	switch {
+	case t.s.Plan.Experiment != nil:
+		return t.settled()
 	case p == nil && step.gated() && !t.passed():
 		t.waiting = fmt.Sprintf("Waiting for evidence at %s: %s", t.share(), t.soFar())
 	case p == nil && t.now.Before(until):
@@ -120,10 +124,11 @@ func (t *turn) soFar() string {
 // enterStep goes to step k, or to promotion if k sends all traffic. Running
 // off the end means the same: the step before was the last gate.
 func (t *turn) enterStep(k int) {
+	lost := k > 0 && t.s.Plan.Experiment != nil && !t.wins()
 	t.s.Step, t.s.StepBegan, t.s.Approved, t.s.Exposed = k, noTime, false, true
 	t.s.Asking, t.s.Confirmed = false, nil
 	steps := t.s.Plan.Steps
-	if k >= len(steps) && t.s.Plan.reports() {
+	if k >= len(steps) && t.s.Plan.reports() || lost {
 		t.complete(t.why())
 		return
 	}
@@ -158,6 +163,8 @@ func (t *turn) stepText(s Step) string {
 		return fmt.Sprintf("%s can be previewed, users see %s only%s", p.Canary, p.Stable, least)
 	case s.Shadow > 0:
 		return fmt.Sprintf("%s of requests are copied to %s, users see %s only%s", s.Shadow, p.Canary, p.Stable, least)
+	case p.Experiment != nil:
+		return "the experiment begins: " + t.shares()
 	}
 	return fmt.Sprintf("%s of requests go to %s%s", s.Weight, p.Canary, least)
 }
@@ -174,6 +181,9 @@ func (t *turn) share() string {
 	i := t.s.inForce()
 	if i < 0 {
 		return traffic.Weight(0).String()
+	}
+	if t.s.Plan.many() {
+		return t.shares()
 	}
 	switch s := t.s.Plan.Steps[i]; {
 	case s.Shadow > 0:

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/haldane-dev/haldane/internal/analysis"
+	"github.com/haldane-dev/haldane/internal/experiment"
 	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
@@ -33,6 +34,10 @@ type Plan struct {
 	ScaleDown   time.Duration   `json:"scaleDown"`   // delay between the end of its traffic and the end of an arm
 	Confirm     []Confirm       `json:"confirm,omitempty"`
 	End         End             `json:"end,omitempty"` // what the end of the ladder is; "" is EndPromote
+	// Experiment compares arms by a goal at the first and only judged step; nil:
+	// two versions are compared by their metrics. Plan.Analysis then judges each
+	// treatment against the control, and the canary's hash is that of all treatments.
+	Experiment *experiment.Config `json:"experiment,omitempty"`
 }
 
 // End says what follows when the last step has shown what it has to.
@@ -196,9 +201,11 @@ type Observation struct {
 	Signals   []Signal         // what stands now, in order of importance
 	Verdict   analysis.Verdict // of the last block; its Stage and Block say what it is about. Counts only together with Evidence
 	Evidence  *analysis.State  // the state after that block, saved with the decision; nil if no block was taken since the last call
-	Judged    Judged           // the attempt that Verdict and Evidence are about; the zero value is the current one
-	Cursor    string           // the source's position after that block
-	Blind     string           // why no sample could be had since the last call, "" if one was
+	// Experiment is likewise what the block made of the experiment's evidence.
+	Experiment *experiment.State
+	Judged     Judged // the attempt that Verdict and Evidence are about; the zero value is the current one
+	Cursor     string // the source's position after that block
+	Blind      string // why no sample could be had since the last call, "" if one was
 }
 
 // Judged names an attempt at a revision, so that a verdict which arrives after
@@ -255,6 +262,7 @@ const (
 	EventCommand    EventKind = "Command"
 	EventRetry      EventKind = "Retry"
 	EventWarned     EventKind = "Warned" // somebody outside warns, and nothing else
+	EventClosed     EventKind = "Closed" // an arm of an experiment has no more traffic
 )
 
 // Event is an edge: something changed. IDs are deterministic, so that one

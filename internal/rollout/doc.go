@@ -25,7 +25,7 @@
 //
 // A file holds one concern each: begin and handover (which revision),
 // initialize, climb (the ladder), room, hold, deadline, promote, complete, rollback,
-// commands, listen (evidence), gates and signals (what is asked of the outside,
+// commands, listen (evidence), experiment (several arms and a goal), gates and signals (what is asked of the outside,
 // and what it says unasked), clock, want (the target follows from the rest of
 // the state alone). All functions are safe for concurrent use.
 package rollout

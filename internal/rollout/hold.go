@@ -40,7 +40,7 @@ func (t *turn) hold() hold {
 		return hold{holdTraffic, fmt.Sprintf("Held at %s: the router no longer confirms that %s gets it", t.share(), p.Canary)}
 	case !t.carried():
 		return hold{holdTraffic, fmt.Sprintf("Waiting for the router to carry %s to %s", t.share(), p.Canary)}
-	case !t.ready(canary):
+	case !t.ready(canary) && t.s.open(canary):
 		return hold{holdHealth, fmt.Sprintf("Held at %s: %s %s", t.share(), p.Canary, t.unready(canary))}
 	case t.o.Workloads[canary].Short > traffic.Full-t.s.Want.Split.Canary:
 		return hold{holdHealth, fmt.Sprintf("Held at %s: %s has lost the room for it%s", t.share(), p.Canary, t.message(canary))}

@@ -32,6 +32,7 @@ func (t *turn) initialize() bool {
 			return true
 		}
 		t.waiting = fmt.Sprintf("Waiting for %s to become ready%s", p.Canary, t.message(canary))
+	case !t.variantsReady():
 	case !t.ready(stable):
 		// Not the candidate's fault: it is not ended for that.
 		t.waiting = fmt.Sprintf("Waiting for %s, the version in service, to become ready: it %s", p.Stable, t.unready(stable))

@@ -31,6 +31,7 @@ func (t *turn) listen() {
 	} else if !fail {
 		return
 	}
+	t.weigh()
 	current := v.Stage.Index == StageOf(t.s).Index && v.Block >= t.s.FirstBlock &&
 		(!t.s.StepBegan.IsZero() || t.s.step().Pause != nil)
 	if fail || t.s.Verdict.Decision != analysis.Fail && current {

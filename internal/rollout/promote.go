@@ -44,6 +44,9 @@ func (t *turn) promote() bool {
 
 // why returns the sentence that allowed promotion.
 func (t *turn) why() string {
+	if t.s.Plan.Experiment != nil {
+		return t.finding().Reason
+	}
 	if t.s.Verdict.Decision == analysis.Pass {
 		return t.s.Verdict.Reason
 	}

@@ -11,7 +11,7 @@ import (
 func (t *turn) obeyFail() {
 	switch t.s.Phase {
 	case Initializing, Progressing, Paused, Promoting:
-		if t.s.Verdict.Decision == analysis.Fail {
+		if t.s.Verdict.Decision == analysis.Fail && !t.s.Plan.many() {
 			t.takeBack(orElse(t.s.Verdict.Reason, "the evidence says that it is worse"))
 			t.aim()
 		}

@@ -15,7 +15,9 @@ import (
 // needs returns the share of traffic that step k gives the candidate, the end
 // of the ladder being all of it.
 func (p Plan) needs(k int) traffic.Weight {
-	switch {
+	switch e := p.Experiment; {
+	case k == 0 && e != nil && e.Thompson:
+		return traffic.Percent(100 * (1 - e.Floor)) // as much as it may come to
 	case k >= len(p.Steps) && p.reports():
 		return 0
 	case k >= len(p.Steps) || p.Steps[k].full():

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/haldane-dev/haldane/internal/analysis"
+	"github.com/haldane-dev/haldane/internal/experiment"
 	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
@@ -49,10 +50,12 @@ type State struct {
 	Kept  *traffic.Weight `json:"kept,omitempty"` // the share that stays on the canary until there is room where it is to go; nil: nothing waits for room
 	Clear time.Time       `json:"clear,omitzero"` // Idle: since when nothing is known to go to the canary arm
 
-	Want     Desired          `json:"want"`
-	Evidence *analysis.State  `json:"evidence,omitempty"`
-	Verdict  analysis.Verdict `json:"verdict"`
-	Cursor   string           `json:"cursor,omitempty"`
+	Want     Desired         `json:"want"`
+	Evidence *analysis.State `json:"evidence,omitempty"`
+	// Experiment is the evidence on the goal of a plan that has one.
+	Experiment *experiment.State `json:"experiment,omitempty"`
+	Verdict    analysis.Verdict  `json:"verdict"`
+	Cursor     string            `json:"cursor,omitempty"`
 	// FirstBlock is the first block that may judge the step in force: those
 	// before it were taken before its traffic flowed.
 	FirstBlock int64 `json:"firstBlock,omitempty"`

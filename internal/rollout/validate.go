@@ -49,6 +49,14 @@ func (s State) Validate() error {
 	case w.Canary < 0 || w.Canary > traffic.Full || w.Mirror < 0 || w.Mirror > traffic.Full:
 		return damaged("wanted weight %s, mirror %s", w.Canary, w.Mirror)
 	}
+	if e := s.Plan.Experiment; e != nil {
+		if n := len(e.Arms); n < traffic.NumArms || n > traffic.MaxArms {
+			return damaged("an experiment of %d arms", n)
+		}
+		if x := s.Experiment; x != nil && len(x.Arms) != 0 && len(x.Arms) != len(e.Arms) {
+			return damaged("evidence on %d arms of %d", len(x.Arms), len(e.Arms))
+		}
+	}
 	for i, step := range s.Plan.Steps {
 		if step.Weight < 0 || step.Weight > traffic.Full || step.Shadow < 0 || step.Shadow > traffic.Full {
 			return damaged("step %d has weight %s, mirror %s", i, step.Weight, step.Shadow)

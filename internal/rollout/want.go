@@ -45,6 +45,7 @@ func (s State) split() traffic.Split {
 			step := s.Plan.Steps[i]
 			w.Canary, w.Mirror = step.Weight, step.Shadow
 			w.Open = w.Open || step.Preview || step.Weight > 0
+			s.deal(&w)
 		}
 	case Promoting:
 		w.Canary = s.kept(traffic.Full)

@@ -19,8 +19,11 @@ func TestWritingDoesNotAllocate(t *testing.T) {
 	x.Stream = &inference.StreamResult{HasTTFT: true, TTFT: time.Millisecond, TimePerOutputToken: time.Millisecond}
 	key := uint64(0)
 	for name, f := range map[string]func(){
-		"Assign":      func() { r.Assign(traffic.Choice{}, 0, 500) },
-		"Assign keys": func() { key += 0x9e3779b97f4a7c15; r.Assign(traffic.Choice{Keyed: true, KeyHash: key}, 0, 500) },
+		"Assign": func() { r.Assign(traffic.Choice{}, &traffic.Split{Generation: 0, Canary: 500}) },
+		"Assign keys": func() {
+			key += 0x9e3779b97f4a7c15
+			r.Assign(traffic.Choice{Keyed: true, KeyHash: key}, &traffic.Split{Generation: 0, Canary: 500})
+		},
 		"Observe":     func() { r.Observe(&x) },
 		"ObservePair": func() { r.ObservePair(Pair{Comparable: true}) },
 		"Dropped":     r.MirrorDropped,
@@ -36,7 +39,7 @@ func BenchmarkAssign(b *testing.B) {
 		r := New(Options{})
 		b.ReportAllocs()
 		for b.Loop() {
-			r.Assign(traffic.Choice{Arm: traffic.Canary}, 1, 500)
+			r.Assign(traffic.Choice{Arm: traffic.Canary}, &traffic.Split{Generation: 1, Canary: 500})
 		}
 	})
 	b.Run("sticky", func(b *testing.B) {
@@ -45,7 +48,7 @@ func BenchmarkAssign(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			key++
-			r.Assign(traffic.Choice{Keyed: true, KeyHash: (key & 0xffff) * 0x9e3779b97f4a7c15}, 1, 500)
+			r.Assign(traffic.Choice{Keyed: true, KeyHash: (key & 0xffff) * 0x9e3779b97f4a7c15}, &traffic.Split{Generation: 1, Canary: 500})
 		}
 	})
 }

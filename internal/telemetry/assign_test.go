@@ -2,9 +2,11 @@ package telemetry
 
 import (
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -17,16 +19,16 @@ func TestAssign(t *testing.T) {
 	keyed := func(arm traffic.Arm, hash uint64) traffic.Choice {
 		return traffic.Choice{Arm: arm, Keyed: true, KeyHash: hash}
 	}
-	r.Assign(canary, 1, 0)                                              // certain: nothing to check
-	r.Assign(canary, 1, traffic.Full)                                   // certain too
-	r.Assign(traffic.Choice{Arm: traffic.Canary, Forced: true}, 2, 500) // forced
-	r.Assign(canary, 2, 2500)                                           // counts
-	r.Assign(traffic.Choice{}, 2, 500)                                  // counts
-	r.Assign(canary, 3, 500)                                            // counts: the weight is the same
-	r.Assign(keyed(traffic.Stable, 0), 3, 500)                          // counts
-	r.Assign(keyed(traffic.Stable, 0), 3, 500)                          // seen
-	r.Assign(keyed(traffic.Canary, 0), 4, 2500)                         // seen, at another weight
-	r.Assign(keyed(traffic.Canary, 1<<63), 4, 2500)                     // counts
+	r.Assign(canary, &traffic.Split{Generation: 1, Canary: 0})                                              // certain: nothing to check
+	r.Assign(canary, &traffic.Split{Generation: 1, Canary: traffic.Full})                                   // certain too
+	r.Assign(traffic.Choice{Arm: traffic.Canary, Forced: true}, &traffic.Split{Generation: 2, Canary: 500}) // forced
+	r.Assign(canary, &traffic.Split{Generation: 2, Canary: 2500})                                           // counts
+	r.Assign(traffic.Choice{}, &traffic.Split{Generation: 2, Canary: 500})                                  // counts
+	r.Assign(canary, &traffic.Split{Generation: 3, Canary: 500})                                            // counts: the weight is the same
+	r.Assign(keyed(traffic.Stable, 0), &traffic.Split{Generation: 3, Canary: 500})                          // counts
+	r.Assign(keyed(traffic.Stable, 0), &traffic.Split{Generation: 3, Canary: 500})                          // seen
+	r.Assign(keyed(traffic.Canary, 0), &traffic.Split{Generation: 4, Canary: 2500})                         // seen, at another weight
+	r.Assign(keyed(traffic.Canary, 1<<63), &traffic.Split{Generation: 4, Canary: 2500})                     // counts
 	want := []Assigned{{Weight: 500, Stable: 2, Canary: 1}, {Weight: 2500, Canary: 2}}
 	if diff := cmp.Diff(want, r.Snapshot().Assigned); diff != "" {
 		t.Errorf("assigned (-want +got):\n%s", diff)
@@ -34,7 +36,7 @@ func TestAssign(t *testing.T) {
 
 	before := r.Snapshot()
 	r.ForgetKeys()
-	r.Assign(keyed(traffic.Stable, 0), 5, 500)
+	r.Assign(keyed(traffic.Stable, 0), &traffic.Split{Generation: 5, Canary: 500})
 	want = []Assigned{{Weight: 500, Stable: 1}}
 	if diff := cmp.Diff(want, r.Snapshot().Sub(before).Assigned); diff != "" {
 		t.Errorf("after the keys were forgotten (-want +got):\n%s", diff)
@@ -42,14 +44,14 @@ func TestAssign(t *testing.T) {
 
 	before = r.Snapshot()
 	r.IgnoreKeys()
-	r.Assign(keyed(traffic.Stable, 7), 5, 500)
-	r.Assign(canary, 5, 500)
+	r.Assign(keyed(traffic.Stable, 7), &traffic.Split{Generation: 5, Canary: 500})
+	r.Assign(canary, &traffic.Split{Generation: 5, Canary: 500})
 	want = []Assigned{{Weight: 500, Canary: 1}}
 	if diff := cmp.Diff(want, r.Snapshot().Sub(before).Assigned); diff != "" {
 		t.Errorf("while keys are ignored (-want +got):\n%s", diff)
 	}
 	r.ForgetKeys()
-	r.Assign(keyed(traffic.Stable, 7), 5, 500)
+	r.Assign(keyed(traffic.Stable, 7), &traffic.Split{Generation: 5, Canary: 500})
 	want[0].Stable = 1
 	if diff := cmp.Diff(want, r.Snapshot().Sub(before).Assigned); diff != "" {
 		t.Errorf("when a new revision begins (-want +got):\n%s", diff)
@@ -59,7 +61,7 @@ func TestAssign(t *testing.T) {
 func TestKeyedAssignmentsNeedRoom(t *testing.T) {
 	r := New(Options{})
 	r.ForgetKeys()
-	r.Assign(traffic.Choice{Keyed: true, KeyHash: 1}, 1, 500)
+	r.Assign(traffic.Choice{Keyed: true, KeyHash: 1}, &traffic.Split{Generation: 1, Canary: 500})
 	if got := r.Snapshot().Assigned; got != nil {
 		t.Errorf("keys that cannot be told apart were counted: %v", got)
 	}
@@ -68,14 +70,14 @@ func TestKeyedAssignmentsNeedRoom(t *testing.T) {
 func TestManyWeights(t *testing.T) {
 	r := New(Options{})
 	for w := traffic.Weight(1); w <= maxWeights+5; w++ {
-		r.Assign(traffic.Choice{}, 1, w)
+		r.Assign(traffic.Choice{}, &traffic.Split{Generation: 1, Canary: w})
 	}
 	got := r.Snapshot().Assigned
 	if len(got) != maxWeights {
 		t.Fatalf("%d weights, want the bound %d", len(got), maxWeights)
 	}
 	for i, a := range got {
-		if a != (Assigned{Weight: traffic.Weight(i + 1), Stable: 1}) {
+		if a.Weight != traffic.Weight(i+1) || a.Stable != 1 || a.Canary != 0 || a.Variants != nil {
 			t.Errorf("%+v", a)
 		}
 	}
@@ -132,5 +134,34 @@ func TestKeySetConcurrently(t *testing.T) {
 	wg.Wait()
 	if n := news.Load(); n != keys {
 		t.Errorf("%d keys counted as new, want %d", n, keys)
+	}
+}
+
+// TestArmsOfAnExperiment: each arm's requests are counted apart, and assignments
+// by how traffic was dealt out, even where the canary's share stays as it was.
+func TestArmsOfAnExperiment(t *testing.T) {
+	r := New(Options{Arms: 3})
+	deal := func(stable, canary, variant int) *traffic.Split {
+		return &traffic.Split{Generation: 1, Canary: traffic.Weight(canary) * 100,
+			Slots: strings.Repeat("1", canary) + strings.Repeat("2", variant) + strings.Repeat("0", stable)}
+	}
+	even, tilted := deal(34, 33, 33), deal(10, 33, 57)
+	for range 3 {
+		r.Assign(traffic.Choice{Arm: 2}, even)
+	}
+	before := r.Snapshot()
+	r.Assign(traffic.Choice{Arm: 2}, tilted)
+	r.Assign(traffic.Choice{Arm: traffic.Canary}, tilted)
+	r.Observe(&Exchange{Arm: 2, Generation: 1, Latency: time.Millisecond})
+	s := r.Snapshot()
+	got := s.Sub(before).Assigned
+	if len(got) != 1 || got[0].Slots != tilted.Slots || got[0].Canary != 1 || got[0].Variants[0] != 1 {
+		t.Errorf("assigned since: %+v", got)
+	}
+	if len(s.Assigned) != 2 {
+		t.Errorf("assigned in all: %+v", s.Assigned)
+	}
+	if len(s.Arms) != 3 || s.Arms[2].Requests != 1 || s.Arms[traffic.Stable].Requests != 0 {
+		t.Errorf("%d arms, of which the last has %+v", len(s.Arms), s.Arms[len(s.Arms)-1])
 	}
 }

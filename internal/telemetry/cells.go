@@ -5,8 +5,6 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
-
-	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
 // A cell set is what writers add to between two snapshots. Every type here has
@@ -134,7 +132,7 @@ func (c *armCells) drain(to *ArmCounts) {
 
 // cellSet is everything that is swapped at a snapshot.
 type cellSet struct {
-	arms  [traffic.NumArms]armCells
+	arms  []armCells
 	pairs pairCells
 	done  atomic.Uint64 // writers that have left
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
 const (
@@ -47,6 +49,8 @@ func (b Bounds) Bin(x float64, n int) int {
 
 // Options are what a Recorder counts by. The zero Options are good defaults.
 type Options struct {
+	// Arms is the number of arms, from 2, the default, to traffic.MaxArms.
+	Arms int
 	// Edges are the upper edges of the latency histograms, ascending; default
 	// [DefaultEdges].
 	Edges []time.Duration
@@ -91,6 +95,7 @@ func (o Options) complete() Options {
 			panic(fmt.Sprintf("telemetry: latency edge %d (%s) is not above the one before it", i, e))
 		}
 	}
+	o.Arms = min(max(o.Arms, traffic.NumArms), traffic.MaxArms)
 	if o.MaxKeys <= 0 {
 		o.MaxKeys = DefaultMaxKeys
 	}

@@ -27,10 +27,16 @@ type Recorder struct {
 	total Snapshot
 }
 
-// assignCell counts the assignments of one weight.
+// assignCell counts the assignments of one division of random traffic.
 type assignCell struct {
-	weight atomic.Int64 // of the canary, plus one; 0 while the cell is free
-	arms   [traffic.NumArms]atomic.Int64
+	shares atomic.Pointer[shares] // nil while the cell is free
+	arms   [traffic.MaxArms]atomic.Int64
+}
+
+// shares are how random traffic is divided.
+type shares struct {
+	weight traffic.Weight // of the canary
+	slots  string         // of an experiment with variants
 }
 
 const hotBit = 1 << 63
@@ -40,6 +46,7 @@ func New(o Options) *Recorder {
 	o = o.complete()
 	r := &Recorder{opt: o, classes: newClassTable(o.MaxClasses), total: emptySnapshot(o)}
 	for i := range r.sets {
+		r.sets[i].arms = make([]armCells, o.Arms)
 		for arm := range r.sets[i].arms {
 			r.sets[i].arms[arm].init(o)
 		}
@@ -50,21 +57,20 @@ func New(o Options) *Recorder {
 	return r
 }
 
-// Assign tells of a request that was sent to an arm under the table of that
-// generation, whose random share for the canary was weight. Call it once for
-// each request, when it is decided, unless it warms a model up.
+// Assign tells of a request that was sent to an arm under the table of split s.
+// Call it once for each request, when it is decided, unless it warms a model up.
 //
 // It counts for the traffic check: random decisions only, at weights that leave
 // something to chance, and of requests with a sticky key the first of each key
 // only, since those that follow were decided with it.
-func (r *Recorder) Assign(c traffic.Choice, generation uint64, weight traffic.Weight) {
+func (r *Recorder) Assign(c traffic.Choice, s *traffic.Split) {
 	for {
 		newest := r.generation.Load()
-		if generation <= newest || r.generation.CompareAndSwap(newest, generation) {
+		if s.Generation <= newest || r.generation.CompareAndSwap(newest, s.Generation) {
 			break
 		}
 	}
-	if c.Forced || weight <= 0 || weight >= traffic.Full {
+	if c.Forced || s.Slots == "" && (s.Canary <= 0 || s.Canary >= traffic.Full) {
 		return
 	}
 	if c.Keyed {
@@ -75,12 +81,15 @@ func (r *Recorder) Assign(c traffic.Choice, generation uint64, weight traffic.We
 	}
 	for i := range r.assigned {
 		a := &r.assigned[i]
-		w := a.weight.Load()
-		if w == 0 && !a.weight.CompareAndSwap(0, int64(weight)+1) {
-			w = a.weight.Load()
+		of := a.shares.Load()
+		if of == nil {
+			of = &shares{s.Canary, s.Slots}
+			if !a.shares.CompareAndSwap(nil, of) {
+				of = a.shares.Load()
+			}
 		}
-		if w == 0 || w == int64(weight)+1 {
-			a.arms[c.Arm&1].Add(1)
+		if of.weight == s.Canary && of.slots == s.Slots {
+			a.arms[c.Arm%traffic.MaxArms].Add(1)
 			return
 		}
 	}
@@ -108,7 +117,7 @@ func (s *cellSet) leave() { s.done.Add(1) }
 // Observe tells how a request ended. It keeps nothing of x.
 func (r *Recorder) Observe(x *Exchange) {
 	s := r.enter()
-	a := &s.arms[x.Arm&1]
+	a := &s.arms[int(x.Arm)%len(s.arms)]
 	switch {
 	case x.Warmup:
 		a.warmup.Add(1)

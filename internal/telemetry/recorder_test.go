@@ -52,7 +52,7 @@ func TestWhatIsEvidence(t *testing.T) {
 	} {
 		for arm := range traffic.Arm(traffic.NumArms) {
 			r := New(Options{})
-			r.Assign(traffic.Choice{}, 7, 500)
+			r.Assign(traffic.Choice{}, &traffic.Split{Generation: 7, Canary: 500})
 			x := tt.base
 			x.Arm, x.Generation = arm, 7
 			tt.change(&x)
@@ -207,7 +207,7 @@ func TestPairs(t *testing.T) {
 
 func TestStrangeArmDoesNotPanic(t *testing.T) {
 	r := New(Options{})
-	r.Assign(traffic.Choice{Arm: 255}, 1, 100)
+	r.Assign(traffic.Choice{Arm: 255}, &traffic.Split{Generation: 1, Canary: 100})
 	r.Observe(&Exchange{Arm: 254, Generation: 1})
 	if n := r.Snapshot().Arms[traffic.Stable].Requests; n != 1 {
 		t.Errorf("%d requests on stable", n)

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"runtime"
 	"slices"
 
@@ -12,7 +13,7 @@ import (
 type Snapshot struct {
 	Edges    []float64 // upper edges of the latency histograms, in seconds
 	Classes  []string  // names of ByClass, whose last count is OtherClass
-	Arms     [traffic.NumArms]ArmCounts
+	Arms     []ArmCounts
 	Pairs    PairCounts
 	Assigned []Assigned // by weight, ascending
 }
@@ -78,15 +79,26 @@ type PairCounts struct {
 	Dropped       int64 // were to be mirrored and were not
 }
 
-// Assigned counts the random decisions at one weight, as the traffic check
-// wants them.
+// Assigned counts the random decisions at one division of traffic, as the traffic
+// check wants them.
 type Assigned struct {
 	Weight         traffic.Weight
 	Stable, Canary int64
+	// Of an experiment with variants: what the division was, and those to each.
+	Slots    string
+	Variants []int64
+}
+
+// order puts them by weight, then by slots.
+func (a Assigned) order(b Assigned) int {
+	if c := cmp.Compare(a.Weight, b.Weight); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.Slots, b.Slots)
 }
 
 func emptySnapshot(o Options) Snapshot {
-	s := Snapshot{Edges: make([]float64, len(o.Edges))}
+	s := Snapshot{Edges: make([]float64, len(o.Edges)), Arms: make([]ArmCounts, o.Arms)}
 	for i, e := range o.Edges {
 		s.Edges[i] = e.Seconds()
 	}
@@ -134,21 +146,26 @@ func (r *Recorder) assignments() []Assigned {
 	var out []Assigned
 	for i := range r.assigned {
 		a := &r.assigned[i]
-		w := a.weight.Load()
-		if w == 0 {
+		of := a.shares.Load()
+		if of == nil {
 			break // cells are taken in order
 		}
-		out = append(out, Assigned{
-			Weight: traffic.Weight(w - 1),
+		one := Assigned{
+			Weight: of.weight, Slots: of.slots,
 			Stable: a.arms[traffic.Stable].Load(), Canary: a.arms[traffic.Canary].Load(),
-		})
+		}
+		for arm := traffic.NumArms; arm < r.opt.Arms; arm++ {
+			one.Variants = append(one.Variants, a.arms[arm].Load())
+		}
+		out = append(out, one)
 	}
-	slices.SortFunc(out, func(a, b Assigned) int { return int(a.Weight - b.Weight) })
+	slices.SortFunc(out, Assigned.order)
 	return out
 }
 
 func (s *Snapshot) clone() *Snapshot {
 	c := *s
+	c.Arms = slices.Clone(s.Arms)
 	for i := range c.Arms {
 		for _, h := range c.Arms[i].histograms() {
 			*h = slices.Clone(*h)
@@ -224,12 +241,20 @@ func subtract(from, these []*int64) {
 func subtractAssigned(now, then []Assigned) []Assigned {
 	var out []Assigned
 	for _, a := range now {
-		i, ok := slices.BinarySearchFunc(then, a.Weight, func(b Assigned, w traffic.Weight) int { return int(b.Weight - w) })
+		i, ok := slices.BinarySearchFunc(then, a, Assigned.order)
+		any := false
+		a.Variants = slices.Clone(a.Variants)
+		for j, n := range a.Variants {
+			if ok {
+				a.Variants[j] = n - then[i].Variants[j]
+			}
+			any = any || a.Variants[j] != 0
+		}
 		if ok {
 			a.Stable -= then[i].Stable
 			a.Canary -= then[i].Canary
 		}
-		if a.Stable != 0 || a.Canary != 0 {
+		if any || a.Stable != 0 || a.Canary != 0 {
 			out = append(out, a)
 		}
 	}

@@ -60,7 +60,7 @@ func TestDeltasAddUp(t *testing.T) {
 				c := traffic.Choice{Arm: traffic.Arm(rapid.IntRange(0, 1).Draw(t, "to")), Keyed: rapid.Bool().Draw(t, "keyed"), KeyHash: rapid.Uint64Range(0, 20).Draw(t, "key")}
 				generation += uint64(rapid.IntRange(0, 1).Draw(t, "newer"))
 				weight := traffic.Weight(rapid.IntRange(0, 3).Draw(t, "weight") * 100)
-				both(func(r *Recorder) { r.Assign(c, generation, weight) })
+				both(func(r *Recorder) { r.Assign(c, &traffic.Split{Generation: generation, Canary: weight}) })
 			case 2:
 				p := Pair{Disagree: rapid.Bool().Draw(t, "disagree"), StableBad: rapid.Bool().Draw(t, "stable bad"), CanaryBad: rapid.Bool().Draw(t, "canary bad"), Comparable: true}
 				both(func(r *Recorder) { r.ObservePair(p); r.MirrorDropped() })
@@ -83,7 +83,7 @@ func TestDeltasAddUp(t *testing.T) {
 
 // total adds deltas up, as Sub takes them apart.
 func total(o Options, deltas []*Snapshot) *Snapshot {
-	s := emptySnapshot(o)
+	s := emptySnapshot(o.complete())
 	weights := map[traffic.Weight]Assigned{}
 	for _, d := range deltas {
 		s.Classes = d.Classes
@@ -103,7 +103,7 @@ func total(o Options, deltas []*Snapshot) *Snapshot {
 		add(s.Pairs.numbers(), d.Pairs.numbers())
 		for _, a := range d.Assigned {
 			w := weights[a.Weight]
-			weights[a.Weight] = Assigned{a.Weight, w.Stable + a.Stable, w.Canary + a.Canary}
+			weights[a.Weight] = Assigned{Weight: a.Weight, Stable: w.Stable + a.Stable, Canary: w.Canary + a.Canary}
 		}
 	}
 	for w := range traffic.Full {
@@ -163,7 +163,7 @@ func TestSnapshotsHoldWholeRequests(t *testing.T) {
 			for i := range each {
 				x.Failed = i%4 == 0
 				r.Observe(x)
-				r.Assign(traffic.Choice{Arm: x.Arm}, 0, 500)
+				r.Assign(traffic.Choice{Arm: x.Arm}, &traffic.Split{Generation: 0, Canary: 500})
 				if i%8 == 0 {
 					r.ObservePair(Pair{Comparable: true, Disagree: true})
 				}
@@ -204,13 +204,13 @@ func TestSnapshotDoesNotChangeLater(t *testing.T) {
 	r := New(Options{})
 	x := &Exchange{Latency: ms, Predictions: []inference.Prediction{{Class: "a", HasClass: true}}}
 	r.Observe(x)
-	r.Assign(traffic.Choice{}, 1, 100)
+	r.Assign(traffic.Choice{}, &traffic.Split{Generation: 1, Canary: 100})
 	s := r.Snapshot()
 	before := s.Sub(nil)
 	x.Generation = 1
 	r.Observe(x)
 	r.Observe(&Exchange{Generation: 1, Predictions: []inference.Prediction{{Class: "b", HasClass: true}}})
-	r.Assign(traffic.Choice{}, 1, 100)
+	r.Assign(traffic.Choice{}, &traffic.Split{Generation: 1, Canary: 100})
 	r.Snapshot()
 	if diff := cmp.Diff(before, s); diff != "" {
 		t.Errorf("an old snapshot changed:\n%s", diff)

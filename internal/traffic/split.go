@@ -3,40 +3,47 @@ package traffic
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
-// Arm is one of the two sides that are compared.
+// Arm is one of the sides that are compared: two of a rollout, up to MaxArms of
+// an experiment.
 type Arm uint8
 
 // The arms.
 const (
-	Stable  Arm = iota // the version in service
+	Stable  Arm = iota // the version in service; of an experiment, the control
 	Canary             // the candidate
-	NumArms = 2
+	NumArms = 2        // of a rollout
+	// MaxArms bounds the arms of an experiment. Those from NumArms on are its
+	// variants, in the order of Split.Variants.
+	MaxArms = 8
 )
 
-// String returns "stable" or "canary".
+// String returns "stable", "canary" or, of a variant, which has a name only in
+// its split, "arm2" and on.
 func (a Arm) String() string {
-	if a == Canary {
+	switch a {
+	case Stable:
+		return "stable"
+	case Canary:
 		return "canary"
 	}
-	return "stable"
+	return "arm" + strconv.Itoa(int(a))
 }
 
-// MarshalText writes the arm's name.
+// MarshalText writes what String returns.
 func (a Arm) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
-// UnmarshalText reads "stable" or "canary".
+// UnmarshalText reads what String returns.
 func (a *Arm) UnmarshalText(b []byte) error {
-	switch string(b) {
-	case "stable":
-		*a = Stable
-	case "canary":
-		*a = Canary
-	default:
-		return fmt.Errorf("arm %q: want stable or canary", b)
+	for arm := range Arm(MaxArms) {
+		if arm.String() == string(b) {
+			*a = arm
+			return nil
+		}
 	}
-	return nil
+	return fmt.Errorf("arm %q: want stable or canary", b)
 }
 
 // Weight is a share of traffic in hundredths of a percent: 0 to Full.
@@ -75,6 +82,52 @@ type Split struct {
 	Always     []Match `json:"always,omitempty"` // forced onto the canary while Open
 	Never      []Match `json:"never,omitempty"`  // forced onto stable; wins over Always
 	Open       bool    `json:"open,omitempty"`   // the canary may be reached by Always matches
+
+	// Variants are the further arms of an experiment, from arm NumArms on, and
+	// Slots who has each hundredth of the buckets, and so of random traffic: a
+	// digit for each, the arm's number. Users whose hundredth keeps its digit stay
+	// where they are, whatever becomes of the others. Both are empty but for
+	// experiments of more than two arms; Canary is then what Slots gives it.
+	Variants []Variant `json:"variants,omitempty"`
+	Slots    string    `json:"slots,omitempty"`
+}
+
+// Variant is an arm of an experiment beside stable and canary.
+type Variant struct {
+	Name   string  `json:"name"`
+	Always []Match `json:"always,omitempty"` // forced onto it while the split is Open
+}
+
+// NumSlots is the number of parts of equal size that an experiment deals out.
+const NumSlots = 100
+
+// Name returns what an arm is called.
+func (s *Split) Name(a Arm) string {
+	if i := int(a) - NumArms; i >= 0 && i < len(s.Variants) {
+		return s.Variants[i].Name
+	}
+	return a.String()
+}
+
+// Arms returns how many arms the split knows.
+func (s *Split) Arms() int { return NumArms + len(s.Variants) }
+
+// Share returns an arm's share of random traffic.
+func (s *Split) Share(a Arm) Weight {
+	switch {
+	case s.Slots != "":
+		return SlotShare(s.Slots, a)
+	case a == Canary:
+		return s.Canary
+	case a == Stable:
+		return Full - s.Canary
+	}
+	return 0
+}
+
+// SlotShare returns the share that slots give to an arm.
+func SlotShare(slots string, a Arm) Weight {
+	return Weight(strings.Count(slots, string('0'+byte(a)))) * (Full / NumSlots)
 }
 
 // Sticky names where the key of a user's cohort is found. At most one is set.
@@ -117,12 +170,13 @@ type Observed struct {
 	Generation uint64 `json:"generation"`
 	Canary     Weight `json:"canary"`
 	Mirror     Weight `json:"mirror"`
+	Slots      string `json:"slots,omitempty"` // of an experiment with variants
 }
 
 // Carries reports whether the data plane is known to carry split s.
 func (o Observed) Carries(s Split) bool {
 	return (o.Level == Accepted || o.Level == Flowing) &&
-		o.Generation == s.Generation && o.Canary == s.Canary && o.Mirror == s.Mirror
+		o.Generation == s.Generation && o.Canary == s.Canary && o.Mirror == s.Mirror && o.Slots == s.Slots
 }
 
 // Capabilities is what the data plane that serves a target can do. What is
@@ -136,5 +190,6 @@ type Capabilities struct {
 	Cookie     bool `json:"cookie"`     // always/never by cookie
 	Country    bool `json:"country"`    // always/never by country
 	Cohort     bool `json:"cohort"`     // always/never by list of keys
+	Variants   bool `json:"variants"`   // more than two arms
 	ForcedKept bool `json:"forcedKept"` // counts forced requests apart from random ones
 }

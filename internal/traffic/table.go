@@ -32,10 +32,11 @@ type Choice struct {
 
 // Table is a compiled Split. It is immutable.
 type Table struct {
-	split  Split
-	always []matcher
-	never  []matcher
-	salt   uint64
+	split    Split
+	always   []matcher
+	variants [][]matcher // of Split.Variants, what forces a request onto each
+	never    []matcher
+	salt     uint64
 }
 
 type matcher struct {
@@ -49,8 +50,9 @@ type matcher struct {
 // Compile checks s and prepares it for picking. cohorts holds the keys of each
 // cohort that s names; a cohort that is missing is an error, and so are a bad
 // regular expression, a weight out of range, two places to find the sticky key,
-// a match with no or two kinds, a field without a name or with two conditions,
-// and a country that is not two upper-case letters. The table keeps nothing of
+// a match with no or two kinds, a field without a name or with two conditions, a
+// country that is not two upper-case letters, and slots that are not those of the
+// arms. The table keeps nothing of
 // s or cohorts that a caller could change afterwards.
 func Compile(s Split, cohorts map[string][]string) (*Table, error) {
 	if s.Canary < 0 || s.Canary > Full || s.Mirror < 0 || s.Mirror > Full {
@@ -59,7 +61,10 @@ func Compile(s Split, cohorts map[string][]string) (*Table, error) {
 	if s.Sticky.Header != "" && s.Sticky.Cookie != "" {
 		return nil, fmt.Errorf("split: sticky by header %s and by cookie %s: choose one", s.Sticky.Header, s.Sticky.Cookie)
 	}
-	s.Always, s.Never = slices.Clone(s.Always), slices.Clone(s.Never)
+	if err := s.checkSlots(); err != nil {
+		return nil, fmt.Errorf("split: %w", err)
+	}
+	s.Always, s.Never, s.Variants = slices.Clone(s.Always), slices.Clone(s.Never), slices.Clone(s.Variants)
 	t := &Table{split: s, salt: xxhash.Sum64String(s.Salt)}
 	var err error
 	if t.always, err = compileAll("always", s, s.Always, cohorts); err != nil {
@@ -68,7 +73,35 @@ func Compile(s Split, cohorts map[string][]string) (*Table, error) {
 	if t.never, err = compileAll("never", s, s.Never, cohorts); err != nil {
 		return nil, err
 	}
+	for i, v := range s.Variants {
+		s.Variants[i].Always = slices.Clone(v.Always)
+		always, err := compileAll(v.Name+".always", s, v.Always, cohorts)
+		if err != nil {
+			return nil, err
+		}
+		t.variants = append(t.variants, always)
+	}
 	return t, nil
+}
+
+// checkSlots reports why the slots of s cannot be those of its arms.
+func (s *Split) checkSlots() error {
+	switch {
+	case s.Arms() > MaxArms:
+		return fmt.Errorf("%d arms where %d are the most", s.Arms(), MaxArms)
+	case s.Slots == "" && len(s.Variants) == 0:
+		return nil
+	case len(s.Slots) != NumSlots:
+		return fmt.Errorf("%d slots, want %d", len(s.Slots), NumSlots)
+	case SlotShare(s.Slots, Canary) != s.Canary:
+		return fmt.Errorf("the slots give the canary %s and the weight %s", SlotShare(s.Slots, Canary), s.Canary)
+	}
+	for i := range NumSlots {
+		if d := s.Slots[i] - '0'; int(d) >= s.Arms() {
+			return fmt.Errorf("slot %d belongs to no arm: %q", i, s.Slots[i])
+		}
+	}
+	return nil
 }
 
 func compileAll(what string, s Split, ms []Match, cohorts map[string][]string) ([]matcher, error) {
@@ -171,8 +204,15 @@ func (t *Table) Pick(r Request, draw uint64) Choice {
 	if matchAny(t.never, r, key) {
 		return Choice{Arm: Stable, Forced: true}
 	}
-	if t.split.Open && matchAny(t.always, r, key) {
-		return Choice{Arm: Canary, Forced: true}
+	if t.split.Open {
+		if matchAny(t.always, r, key) {
+			return Choice{Arm: Canary, Forced: true}
+		}
+		for i := range t.variants {
+			if matchAny(t.variants[i], r, key) {
+				return Choice{Arm: Arm(NumArms + i), Forced: true}
+			}
+		}
 	}
 	c := Choice{}
 	point := Weight(uint32(draw) % uint32(Full)) // bias below 2⁻¹⁸
@@ -181,7 +221,11 @@ func (t *Table) Pick(r Request, draw uint64) Choice {
 		c.Bucket = uint16(c.KeyHash % uint64(Full))
 		point = Weight(c.Bucket)
 	}
-	if point < t.split.Canary {
+	if t.split.Slots != "" {
+		if c.Arm = Arm(t.split.Slots[point/(Full/NumSlots)] - '0'); c.Arm != Stable {
+			return c
+		}
+	} else if point < t.split.Canary {
 		c.Arm = Canary
 		return c
 	}

@@ -65,11 +65,11 @@ func (r *Recorders) of(generation uint64) *telemetry.Recorder {
 }
 
 // Assign implements gateway.Recorder.
-func (r *Recorders) Assign(c traffic.Choice, generation uint64, weight traffic.Weight) {
+func (r *Recorders) Assign(c traffic.Choice, s *traffic.Split) {
 	if c.Keyed && !r.mine(c.KeyHash) {
 		c.Forced = true // another replica's to count
 	}
-	r.of(generation).Assign(c, generation, weight)
+	r.of(s.Generation).Assign(c, s)
 }
 
 // Observe implements gateway.Recorder.

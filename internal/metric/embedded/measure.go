@@ -13,36 +13,62 @@ import (
 	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
+// comparison is a block as one treatment beside stable.
+type comparison struct {
+	delta     *telemetry.Snapshot
+	bins      []string // of classes
+	labels    labels
+	treatment traffic.Arm
+	slots     string           // of an experiment with variants, at its beginning
+	before    []analysis.Group // what stable did before the revision, with its first block
+}
+
+// measures returns the counts of every metric that a gateway counts.
+func (c *comparison) measures(metrics []metric.Metric) map[string]analysis.Measure {
+	out := map[string]analysis.Measure{}
+	for _, m := range metrics {
+		x, ok := c.measure(m)
+		if !ok {
+			continue
+		}
+		if m.Kind == analysis.ErrorRate {
+			x.Before = c.pair(c.before)
+		}
+		out[m.Name] = x
+	}
+	return out
+}
+
 // measure returns the counts of one metric; ok is false for one that a gateway
 // does not count.
-func measure(m metric.Metric, d *telemetry.Snapshot, bins []string, l labels) (x analysis.Measure, ok bool) {
+func (c *comparison) measure(m metric.Metric) (x analysis.Measure, ok bool) {
 	switch {
 	case wantsLabels(m):
-		return outcome(m, l)
+		return c.outcome(m)
 	case m.Kind == analysis.ErrorRate:
-		x = both(d, func(a *telemetry.ArmCounts) analysis.Counts {
-			return analysis.Counts{N: a.Requests, K: a.Errors, Groups: groups(a.GroupRequests, a.GroupErrors)}
+		x = c.both(func(a *telemetry.ArmCounts) analysis.Counts {
+			return analysis.Counts{N: a.Requests, K: a.Errors, Groups: c.pair(users(a.GroupRequests, a.GroupErrors))}
 		})
-		stable := &d.Arms[traffic.Stable]
-		x.Halves = groups(stable.HalfRequests[:], stable.HalfErrors[:])
+		stable := &c.delta.Arms[traffic.Stable]
+		x.Halves = users(stable.HalfRequests[:], stable.HalfErrors[:])
 		return x, true
 	case m.Kind == analysis.Latency:
-		x = both(d, func(a *telemetry.ArmCounts) analysis.Counts { return analysis.Counts{Counts: a.Latency} })
-		x.Edges = d.Edges
+		x = c.both(func(a *telemetry.ArmCounts) analysis.Counts { return analysis.Counts{Counts: a.Latency} })
+		x.Edges = c.delta.Edges
 		return x, true
 	case m.Kind == analysis.Drift:
-		return drift(m.Of, d, bins)
+		return c.drift(m.Of)
 	case m.Kind == analysis.Mean:
-		return mean(m.Of, d)
+		return c.mean(m.Of)
 	case m.Kind == analysis.Pairs:
-		return pairs(d.Pairs), true
+		return pairs(c.delta.Pairs), true
 	}
 	return x, false
 }
 
-// groups puts requests and errors by group of users together; nil if no request
+// users puts requests and errors by group of users together; nil if no request
 // had a user.
-func groups(requests, errors []int64) []analysis.Group {
+func users(requests, errors []int64) []analysis.Group {
 	any := false
 	out := make([]analysis.Group, len(requests))
 	for i, n := range requests {
@@ -55,8 +81,26 @@ func groups(requests, errors []int64) []analysis.Group {
 	return out
 }
 
-func both(d *telemetry.Snapshot, counts func(*telemetry.ArmCounts) analysis.Counts) analysis.Measure {
-	return analysis.Measure{Stable: counts(&d.Arms[traffic.Stable]), Canary: counts(&d.Arms[traffic.Canary])}
+// pair leaves, of the groups of users of an experiment with variants, those that
+// began on the treatment or on stable, the treatment's first: as if there were
+// nobody else.
+func (c *comparison) pair(all []analysis.Group) []analysis.Group {
+	if c.slots == "" || len(all) != len(c.slots) {
+		return all
+	}
+	var out []analysis.Group
+	for _, arm := range []traffic.Arm{c.treatment, traffic.Stable} {
+		for i, g := range all {
+			if c.slots[i] == '0'+byte(arm) {
+				out = append(out, g)
+			}
+		}
+	}
+	return out
+}
+
+func (c *comparison) both(counts func(*telemetry.ArmCounts) analysis.Counts) analysis.Measure {
+	return analysis.Measure{Stable: counts(&c.delta.Arms[traffic.Stable]), Canary: counts(&c.delta.Arms[c.treatment])}
 }
 
 // scoreBins names the bins of a score by their place.
@@ -68,22 +112,22 @@ var scoreBins = func() []string {
 	return names
 }()
 
-func drift(of string, d *telemetry.Snapshot, bins []string) (analysis.Measure, bool) {
+func (c *comparison) drift(of string) (analysis.Measure, bool) {
 	var x analysis.Measure
 	switch of {
 	case "class":
-		x = both(d, func(a *telemetry.ArmCounts) analysis.Counts {
-			return analysis.Counts{Counts: byClass(a.ByClass, d.Classes, bins)}
+		x = c.both(func(a *telemetry.ArmCounts) analysis.Counts {
+			return analysis.Counts{Counts: byClass(a.ByClass, c.delta.Classes, c.bins)}
 		})
-		x.Bins = bins
+		x.Bins = c.bins
 		return x, true
 	case "confidence":
-		x = both(d, func(a *telemetry.ArmCounts) analysis.Counts { return analysis.Counts{Counts: a.ConfidenceBins} })
+		x = c.both(func(a *telemetry.ArmCounts) analysis.Counts { return analysis.Counts{Counts: a.ConfidenceBins} })
 	case "value", "score":
-		if d.Arms[traffic.Stable].ValueBins == nil {
+		if c.delta.Arms[traffic.Stable].ValueBins == nil {
 			return x, false // no bounds: no bins
 		}
-		x = both(d, func(a *telemetry.ArmCounts) analysis.Counts { return analysis.Counts{Counts: a.ValueBins} })
+		x = c.both(func(a *telemetry.ArmCounts) analysis.Counts { return analysis.Counts{Counts: a.ValueBins} })
 	default:
 		return x, false
 	}
@@ -136,7 +180,7 @@ func byClass(counts []int64, names, bins []string) []int64 {
 	return out
 }
 
-func mean(of string, d *telemetry.Snapshot) (analysis.Measure, bool) {
+func (c *comparison) mean(of string) (analysis.Measure, bool) {
 	var pick func(a *telemetry.ArmCounts) telemetry.Moments
 	switch of {
 	case "confidence":
@@ -150,7 +194,7 @@ func mean(of string, d *telemetry.Snapshot) (analysis.Measure, bool) {
 	default:
 		return analysis.Measure{}, false
 	}
-	return both(d, func(a *telemetry.ArmCounts) analysis.Counts {
+	return c.both(func(a *telemetry.ArmCounts) analysis.Counts {
 		m := pick(a)
 		return analysis.Counts{N: m.N, Sum: m.Sum, SumSq: m.SumSq}
 	}), true
@@ -168,7 +212,8 @@ func pairs(p telemetry.PairCounts) analysis.Measure {
 	}
 }
 
-func outcome(m metric.Metric, l labels) (x analysis.Measure, ok bool) {
+func (c *comparison) outcome(m metric.Metric) (x analysis.Measure, ok bool) {
+	l := c.labels
 	a, ok := l.answers[m.Maturity]
 	if !ok {
 		return x, false
@@ -193,7 +238,7 @@ func outcome(m metric.Metric, l labels) (x analysis.Measure, ok bool) {
 	if m.Kind == analysis.Outcome && !m.Negative {
 		x.Bins = l.classes
 	}
-	x.Stable, x.Canary = counts(traffic.Stable), counts(traffic.Canary)
+	x.Stable, x.Canary = counts(traffic.Stable), counts(c.treatment)
 	return x, true
 }
 
@@ -251,11 +296,24 @@ func labelOrder(before []string, answers map[time.Duration]feedback.Answer) []st
 	return bins
 }
 
-// assignments are the random decisions, for the traffic check.
-func assignments(d *telemetry.Snapshot) []analysis.Assignment {
+// assignments are the random decisions between stable and a treatment, for the
+// traffic check: of those that went to either, the share that should have gone to
+// the treatment is fixed, whatever other arms had.
+func assignments(d *telemetry.Snapshot, treatment traffic.Arm) []analysis.Assignment {
 	var out []analysis.Assignment
 	for _, a := range d.Assigned {
-		out = append(out, analysis.Assignment{Weight: a.Weight.Share(), Stable: a.Stable, Canary: a.Canary})
+		x := analysis.Assignment{Weight: a.Weight.Share(), Stable: a.Stable, Canary: a.Canary}
+		if i := int(treatment) - traffic.NumArms; i >= 0 && i < len(a.Variants) {
+			x.Canary = a.Variants[i]
+		}
+		if a.Slots != "" {
+			own, stable := traffic.SlotShare(a.Slots, treatment), traffic.SlotShare(a.Slots, traffic.Stable)
+			if own == 0 || stable == 0 {
+				continue // nothing is left to chance
+			}
+			x.Weight = float64(own) / float64(own+stable)
+		}
+		out = append(out, x)
 	}
 	return out
 }

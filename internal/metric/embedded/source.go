@@ -21,6 +21,7 @@ const kept = 16
 type Source struct {
 	recorder *telemetry.Recorder
 	ledger   *feedback.Ledger // nil: no labels
+	names    []string         // of the variants of an experiment
 	epoch    string
 
 	mu       sync.Mutex
@@ -39,9 +40,10 @@ type point struct {
 }
 
 // New returns the source of one rollout. ledger may be nil: metrics of labels
-// are then not measured.
-func New(recorder *telemetry.Recorder, ledger *feedback.Ledger) *Source {
-	return &Source{recorder: recorder, ledger: ledger, epoch: rand.Text()}
+// are then not measured. variants are the names of an experiment's further arms,
+// which recorder and ledger count as those from traffic.NumArms on.
+func New(recorder *telemetry.Recorder, ledger *feedback.Ledger, variants ...string) *Source {
+	return &Source{recorder: recorder, ledger: ledger, names: variants, epoch: rand.Text()}
 }
 
 var _ metric.Source = (*Source)(nil)
@@ -67,20 +69,22 @@ func (s *Source) Collect(ctx context.Context, q metric.Query, w metric.Window) (
 	if err != nil {
 		return analysis.Sample{}, err
 	}
+	assigned := now.snapshot.Sub(later(base, s.assigned).snapshot)
+	c := comparison{delta: delta, bins: bins, labels: labels, treatment: traffic.Canary, slots: q.Slots}
+	if last.Revision != q.Revision {
+		c.before = s.before()
+	}
 	sample := analysis.Sample{
 		Start: w.Start, End: w.End, Cursor: next.String(),
-		Assigned: assignments(now.snapshot.Sub(later(base, s.assigned).snapshot)),
-		Metrics:  map[string]analysis.Measure{},
+		Assigned: assignments(assigned, traffic.Canary), Metrics: c.measures(q.Metrics),
 	}
-	for _, m := range q.Metrics {
-		if x, ok := measure(m, delta, bins, labels); ok {
-			if m.Kind == analysis.ErrorRate && last.Revision != q.Revision {
-				x.Before = s.before()
-			}
-			sample.Metrics[m.Name] = x
-		}
+	for i := range s.names {
+		c.treatment = traffic.Arm(traffic.NumArms + i)
+		sample.Variants = append(sample.Variants, analysis.Variant{
+			Assigned: assignments(assigned, c.treatment), Metrics: c.measures(q.Metrics),
+		})
 	}
-	now.arms = arms(delta, labels.shown)
+	now.arms = s.arms(delta, labels.shown)
 	s.keep(now, last)
 	return sample, nil
 }
@@ -92,7 +96,7 @@ func (s *Source) before() []analysis.Group {
 		return nil
 	}
 	a := &s.floor.snapshot.Arms[traffic.Stable]
-	return groups(a.AloneRequests, a.AloneErrors)
+	return users(a.AloneRequests, a.AloneErrors)
 }
 
 // turn takes note of which revision is asked about, and after which cursor.

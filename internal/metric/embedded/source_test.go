@@ -80,7 +80,7 @@ func TestEveryMetric(t *testing.T) {
 	w.recorder.ObservePair(telemetry.Pair{Comparable: true})
 	w.recorder.ObservePair(telemetry.Pair{CanaryBad: true})
 	w.recorder.ObservePair(telemetry.Pair{StableBad: true})
-	w.recorder.Assign(traffic.Choice{Arm: traffic.Canary}, 0, 500)
+	w.recorder.Assign(traffic.Choice{Arm: traffic.Canary}, &traffic.Split{Generation: 0, Canary: 500})
 
 	s := w.collect(every, cursor)
 	if diff := cmp.Diff([]analysis.Assignment{{Weight: .05, Canary: 1}}, s.Assigned); diff != "" {
@@ -271,16 +271,16 @@ func TestAnotherRevision(t *testing.T) {
 func TestKeysAreCountedOnce(t *testing.T) {
 	w := newWorld(t)
 	key := traffic.Choice{Keyed: true, KeyHash: 42}
-	w.recorder.Assign(key, 1, 500)
+	w.recorder.Assign(key, &traffic.Split{Generation: 1, Canary: 500})
 	s := w.collect(every, "")
 	if len(s.Assigned) != 1 {
 		t.Fatalf("assigned %v", s.Assigned)
 	}
 	w.reopen() // the same user comes back
-	w.recorder.Assign(key, 1, 500)
+	w.recorder.Assign(key, &traffic.Split{Generation: 1, Canary: 500})
 	again := w.collect(every, s.Cursor)
-	w.recorder.Assign(key, 1, 500)
-	w.recorder.Assign(traffic.Choice{}, 1, 500)
+	w.recorder.Assign(key, &traffic.Split{Generation: 1, Canary: 500})
+	w.recorder.Assign(traffic.Choice{}, &traffic.Split{Generation: 1, Canary: 500})
 	third := w.collect(every, again.Cursor)
 	if again.Assigned != nil {
 		t.Errorf("after a restart: %v, want none", again.Assigned)
@@ -291,7 +291,7 @@ func TestKeysAreCountedOnce(t *testing.T) {
 	next := every
 	next.Revision = "v3"
 	cursor := w.collect(next, third.Cursor).Cursor
-	w.recorder.Assign(key, 2, 500)
+	w.recorder.Assign(key, &traffic.Split{Generation: 2, Canary: 500})
 	if got := w.collect(next, cursor).Assigned; len(got) != 1 || got[0].Stable != 1 {
 		t.Errorf("for a new revision: %v", got)
 	}

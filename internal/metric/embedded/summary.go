@@ -53,14 +53,14 @@ func (s *Source) Block(cursor string) map[string]Arm {
 // Totals returns, by arm, what was counted since the process began.
 func (s *Source) Totals() map[string]Totals {
 	snap := s.recorder.Snapshot()
-	var labelled [traffic.NumArms]int64
+	var labelled [traffic.MaxArms]int64
 	if s.ledger != nil {
 		labelled = s.ledger.Tally().Labelled
 	}
 	out := map[string]Totals{}
-	for arm := range traffic.Arm(traffic.NumArms) {
+	for arm := range traffic.Arm(traffic.NumArms + len(s.names)) {
 		a := &snap.Arms[arm]
-		out[arm.String()] = Totals{
+		out[s.name(arm)] = Totals{
 			Requests: a.Requests + a.Forced + a.Stale, Errors: a.Errors + a.ForcedErrors + a.StaleErrors,
 			Forced: a.Forced, Unread: a.Unread, Predicted: a.Predictions, Labelled: labelled[arm],
 		}
@@ -71,9 +71,17 @@ func (s *Source) Totals() map[string]Totals {
 	return out
 }
 
-func arms(d *telemetry.Snapshot, l *feedback.Answer) map[string]Arm {
+// name returns what people call an arm.
+func (s *Source) name(arm traffic.Arm) string {
+	if i := int(arm) - traffic.NumArms; i >= 0 {
+		return s.names[i]
+	}
+	return arm.String()
+}
+
+func (s *Source) arms(d *telemetry.Snapshot, l *feedback.Answer) map[string]Arm {
 	out := map[string]Arm{}
-	for arm := range traffic.Arm(traffic.NumArms) {
+	for arm := range traffic.Arm(traffic.NumArms + len(s.names)) {
 		a := &d.Arms[arm]
 		quantile := func(counts []int64, q float64) *float64 {
 			return optional(telemetry.Quantile(d.Edges, counts, q))
@@ -89,7 +97,7 @@ func arms(d *telemetry.Snapshot, l *feedback.Answer) map[string]Arm {
 			j := l.Arms[arm].Unknown
 			x.Labelled, x.Correct = j.N, j.N-j.Wrong
 		}
-		out[arm.String()] = x
+		out[s.name(arm)] = x
 	}
 	return out
 }

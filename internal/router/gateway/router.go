@@ -47,7 +47,7 @@ func (r *Router) Capabilities(_ context.Context, t router.Target) (traffic.Capab
 	return traffic.Capabilities{
 		Weights: true, Mirror: true, Pairs: true, Sticky: true,
 		Header: true, Cookie: true, Country: r.cfg.Gateway.FindsCountries(), Cohort: true,
-		ForcedKept: true,
+		ForcedKept: true, Variants: true,
 	}, nil
 }
 
@@ -107,6 +107,9 @@ func (r *Router) set(s traffic.Split) error {
 	}
 	for arm := range traffic.Arm(traffic.NumArms) {
 		next.Upstreams[arm] = r.cfg.Upstream(arm)
+	}
+	for i := range s.Variants {
+		next.Variants = append(next.Variants, r.cfg.Upstream(traffic.Arm(traffic.NumArms+i)))
 	}
 	if r.applied && reflect.DeepEqual(next, r.current) {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 
 // Endpoint is how one role is reached. At least one of URL and Command is set.
 type Endpoint struct {
+	Name      string // of the arm; "" is its role's
 	Version   string
 	Hash      string // reported as Health.Revision while it is wanted
 	URL       string // scheme and host; empty with a Command: a free loopback port
@@ -57,7 +59,7 @@ type pace struct {
 
 // Workload runs the endpoints of one rollout.
 type Workload struct {
-	units [traffic.NumArms]*unit
+	units []*unit // by role
 
 	mu        sync.Mutex
 	listeners []chan struct{}
@@ -65,8 +67,9 @@ type Workload struct {
 
 var _ workload.Workload = (*Workload)(nil)
 
-// New checks the endpoints, both of which are required. Nothing is started or
-// probed before Apply.
+// New checks the endpoints, of which those of stable and canary are required, and
+// further ones, of the variants of an experiment, follow them without a gap. Nothing
+// is started or probed before Apply.
 func New(endpoints map[rollout.Role]Endpoint, o Options) (*Workload, error) {
 	o.Logger = cmp.Or(o.Logger, slog.Default())
 	if o.Output == nil {
@@ -77,17 +80,18 @@ func New(endpoints map[rollout.Role]Endpoint, o Options) (*Workload, error) {
 	}
 	w := &Workload{}
 	output := &lines{w: o.Output}
-	for _, role := range []rollout.Role{traffic.Stable, traffic.Canary} {
+	for role := range rollout.Role(max(len(endpoints), traffic.NumArms)) {
 		e, ok := endpoints[role]
 		if !ok {
 			return nil, fmt.Errorf("endpoints.%s is missing", role)
 		}
+		e.Name = cmp.Or(e.Name, role.String())
 		u := &unit{role: role, endpoint: e, pace: o.backoff, output: output, changed: w.notify,
-			log: o.Logger.With("arm", role.String(), "version", e.Version)}
+			log: o.Logger.With("arm", e.Name, "version", e.Version)}
 		if err := u.prepare(); err != nil {
-			return nil, fmt.Errorf("endpoints.%s.%w", role, err)
+			return nil, fmt.Errorf("endpoints.%s.%w", e.Name, err)
 		}
-		w.units[role] = u
+		w.units = append(w.units, u)
 	}
 	return w, nil
 }
@@ -132,24 +136,31 @@ func (w *Workload) Apply(ctx context.Context, _ workload.Target, s rollout.Scale
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	for role, wanted := range map[rollout.Role]bool{traffic.Stable: s.Stable, traffic.Canary: s.Canary} {
+	for role, u := range w.units {
+		wanted := s.Canary // so are the other treatments
+		if rollout.Role(role) == traffic.Stable {
+			wanted = s.Stable
+		}
+		if rollout.Role(role) >= traffic.NumArms && s.Promoted {
+			wanted = false
+		}
 		if wanted {
-			w.units[role].start()
+			u.start()
 		} else {
-			w.units[role].stop()
+			u.stop()
 		}
 	}
 	return nil
 }
 
-// Release implements workload.Workload: the canary ends first, then stable.
-// It waits for both.
+// Release implements workload.Workload: the treatments end first, then stable.
+// It waits for all.
 func (w *Workload) Release(ctx context.Context, _ workload.Target) error {
-	for _, role := range []rollout.Role{traffic.Canary, traffic.Stable} {
+	for _, u := range slices.Backward(w.units) {
 		select {
-		case <-w.units[role].stop():
+		case <-u.stop():
 		case <-ctx.Done():
-			return fmt.Errorf("wait for the end of %s: %w", role, context.Cause(ctx))
+			return fmt.Errorf("wait for the end of %s: %w", u.endpoint.Name, context.Cause(ctx))
 		}
 	}
 	return nil

@@ -277,7 +277,7 @@ func happen(r *telemetry.Recorder) {
 	} {
 		r.Observe(&x)
 	}
-	r.Assign(traffic.Choice{Arm: traffic.Canary}, 0, traffic.Percent(25))
+	r.Assign(traffic.Choice{Arm: traffic.Canary}, &traffic.Split{Generation: 0, Canary: traffic.Percent(25)})
 	r.ObservePair(telemetry.Pair{Comparable: true, Disagree: true})
 	r.ObservePair(telemetry.Pair{CanaryBad: true})
 	r.ObservePair(telemetry.Pair{StableBad: true})

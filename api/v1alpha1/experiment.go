@@ -1,0 +1,348 @@
+package v1alpha1
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// MaxArms bounds the arms of an experiment.
+const MaxArms = 8
+
+// ArmStable and ArmCanary are the arms that every rollout has.
+const (
+	ArmStable = "stable"
+	ArmCanary = "canary"
+)
+
+// Experiment compares arms by a goal, while users are divided between them, until
+// one wins, none can any more, or its time is over.
+type Experiment struct {
+	// Arms are stable, which is the control, canary, and endpoints.variants by name;
+	// all of them with equal weights unless said otherwise.
+	Arms []ExperimentArm `json:"arms,omitempty"`
+	// Goal is what they are compared by.
+	Goal Goal `json:"goal"`
+	// Confidence that all intervals hold at all times; 95% unless said otherwise.
+	Confidence *Probability `json:"confidence,omitempty"`
+	// MinDuration is the time before which nothing but safety ends it; 0 unless
+	// said otherwise.
+	MinDuration *Duration `json:"minDuration,omitempty"`
+	// MaxDuration ends it as it stands; 336h, two weeks, unless said otherwise.
+	MaxDuration *Duration `json:"maxDuration,omitempty"`
+	// Allocation is Fixed (default), or Thompson: once every treatment has passed
+	// the metrics, weights follow the probability of being the best.
+	Allocation string `json:"allocation,omitempty"`
+	// Floor is the least share of an arm under Thompson; 10%, or half an equal
+	// share if that is less, unless said otherwise.
+	Floor *Probability `json:"floor,omitempty"`
+	// AllocateEvery is the time between two changes of the weights; 10m unless said
+	// otherwise.
+	AllocateEvery *Duration `json:"allocateEvery,omitempty"`
+	// Then is Report (default), or Promote: of two arms, a canary that wins and
+	// passes the metrics takes stable's place.
+	Then string `json:"then,omitempty"`
+	// ScaleDownDelay is the time between the end of an arm's traffic and its own;
+	// 30s unless said otherwise.
+	ScaleDownDelay *Duration `json:"scaleDownDelay,omitempty"`
+	// ReadyWithin is how long treatments may take to become ready; 10m unless said
+	// otherwise.
+	ReadyWithin *Duration `json:"readyWithin,omitempty"`
+}
+
+// ExperimentArm is one arm: an endpoint and who gets it.
+type ExperimentArm struct {
+	Name   string  `json:"name"`             // of the endpoint
+	Weight *int    `json:"weight,omitempty"` // percent of random traffic, whole
+	Always []Match `json:"always,omitempty"` // these requests get it whatever the weight, and are no evidence
+}
+
+// Goal is exactly one of outcome and mean; more is better.
+type Goal struct {
+	// Outcome is the share of right predictions, by labels that arrive later.
+	Outcome *GoalOutcome `json:"outcome,omitempty"`
+	// Mean is that of a number with bounds.
+	Mean *GoalMean `json:"mean,omitempty"`
+	// MinEffect is the smallest difference worth having, in units of the goal; of an
+	// outcome 0.01, a point, unless said otherwise.
+	MinEffect *float64 `json:"minEffect,omitempty"`
+}
+
+// GoalOutcome says how labels are waited for.
+type GoalOutcome struct {
+	Maturity *Duration `json:"maturity,omitempty"` // default 30m
+	Missing  string    `json:"missing,omitempty"`  // labels that did not come: unknown (default) or negative
+}
+
+// GoalMean says of what the mean is taken.
+type GoalMean struct {
+	// Of conversion (the share of predictions with an event), event (the values of
+	// events), feedback, confidence or value.
+	Of       string    `json:"of"`
+	Event    string    `json:"event,omitempty"`    // its name, of conversion and event
+	Bounds   []float64 `json:"bounds,omitempty"`   // the least and the greatest possible value
+	Maturity *Duration `json:"maturity,omitempty"` // of what comes back later: default 30m
+	Missing  string    `json:"missing,omitempty"`  // values that did not come: zero (default of event) or unknown (of feedback)
+}
+
+// All returns the endpoints by the names of their arms.
+func (e *Endpoints) All() map[string]Endpoint {
+	out := maps.Clone(e.Variants)
+	if out == nil {
+		out = map[string]Endpoint{}
+	}
+	out[ArmStable], out[ArmCanary] = e.Stable, e.Canary
+	return out
+}
+
+// setDefaults fills in the arms from the endpoints, stable and canary first.
+func (x *Experiment) setDefaults(e *Endpoints) {
+	if len(x.Arms) == 0 {
+		names := []string{ArmStable, ArmCanary}
+		if e != nil {
+			names = append(names, slices.Sorted(maps.Keys(e.Variants))...)
+		}
+		for _, name := range names {
+			x.Arms = append(x.Arms, ExperimentArm{Name: name})
+		}
+	}
+	slices.SortStableFunc(x.Arms, func(a, b ExperimentArm) int { return armOrder(a.Name) - armOrder(b.Name) })
+	n := len(x.Arms)
+	if !slices.ContainsFunc(x.Arms, func(a ExperimentArm) bool { return a.Weight != nil }) {
+		for i := range x.Arms {
+			w := 100 / n
+			if i < 100%n {
+				w++
+			}
+			x.Arms[i].Weight = &w
+		}
+	}
+	orProbability(&x.Confidence, 0.95)
+	orDuration(&x.MinDuration, 0)
+	orDuration(&x.MaxDuration, 14*24*time.Hour)
+	orDuration(&x.AllocateEvery, 10*time.Minute)
+	orDuration(&x.ScaleDownDelay, 30*time.Second)
+	orDuration(&x.ReadyWithin, 10*time.Minute)
+	if x.Allocation == "" {
+		x.Allocation = "Fixed"
+	}
+	if x.Allocation == "Thompson" {
+		orProbability(&x.Floor, Probability(min(0.1, 0.5/float64(n))))
+	}
+	if x.Then == "" {
+		x.Then = "Report"
+	}
+	x.Goal.setDefaults()
+}
+
+// armOrder puts stable and canary before the variants.
+func armOrder(name string) int {
+	switch name {
+	case ArmStable:
+		return 0
+	case ArmCanary:
+		return 1
+	}
+	return 2
+}
+
+func (g *Goal) setDefaults() {
+	if o := g.Outcome; o != nil {
+		orDuration(&o.Maturity, 30*time.Minute)
+		if o.Missing == "" {
+			o.Missing = "unknown"
+		}
+		if g.MinEffect == nil {
+			point := 0.01
+			g.MinEffect = &point
+		}
+	}
+	if m := g.Mean; m != nil {
+		if (m.Of == "confidence" || m.Of == "conversion") && len(m.Bounds) == 0 {
+			m.Bounds = []float64{0, 1}
+		}
+		if m.Of == "feedback" || m.Event != "" {
+			orDuration(&m.Maturity, 30*time.Minute)
+		}
+		switch {
+		case m.Missing != "":
+		case m.Of == "feedback":
+			m.Missing = "unknown"
+		case m.Of == "event":
+			m.Missing = "zero"
+		}
+	}
+}
+
+// onlyInExperiments is said of what no other strategy has.
+const onlyInExperiments = "are arms of an experiment: write strategy.experiment, or leave them out"
+
+func (v *validator) experiment(path string, s *Spec) {
+	x := s.Strategy.Experiment
+	if v.cluster {
+		v.add(path, "compares arms on one machine (haldane run): on a cluster write canary")
+		return
+	}
+	v.arms(path+".arms", x, s)
+	v.goal(path+".goal", &x.Goal, s)
+	if c := float64(*x.Confidence); c < 0.5 || c >= 1 {
+		v.add(path+".confidence", "is %s: write at least 50%% and less than 100%%, like 95%%", percentString(c))
+	}
+	if x.MaxDuration.Duration <= 0 || x.MaxDuration.Duration <= x.MinDuration.Duration {
+		v.add(path+".maxDuration", "is %s, no longer than minDuration (%s): it would end before it may", x.MaxDuration, x.MinDuration)
+	}
+	v.of(path+".allocation", x.Allocation, "Fixed", "Thompson")
+	switch {
+	case x.Allocation != "Thompson" && x.Floor != nil:
+		v.add(path+".floor", "is of weights that follow the evidence: write allocation: Thompson, or leave it out")
+	case x.Floor != nil && (*x.Floor < 0.01 || float64(*x.Floor)*float64(len(x.Arms)) >= 1):
+		v.add(path+".floor", "is %s: write at least 1%%, and so little that %d arms have something left to share", percentString(float64(*x.Floor)), len(x.Arms))
+	}
+	if x.AllocateEvery.Duration <= 0 {
+		v.add(path+".allocateEvery", "is no time: write it like 10m")
+	}
+	v.of(path+".then", x.Then, "Report", "Promote")
+	if x.Then == "Promote" && len(x.Arms) != 2 {
+		v.add(path+".then", "is Promote, and of %d arms none takes stable's place by itself: write Report, and roll the winner out with canary", len(x.Arms))
+	}
+	v.besideExperiment(s)
+}
+
+// besideExperiment refuses what an experiment gives no meaning to.
+func (v *validator) besideExperiment(s *Spec) {
+	x := s.Strategy.Experiment
+	if len(s.Routing.Always) > 0 {
+		v.add("spec.routing.always", "does not say which arm: write it at the arm, under strategy.experiment.arms")
+	}
+	if s.Analysis.MaxDuration.Duration != x.MaxDuration.Duration {
+		v.add("spec.analysis.maxDuration", "is %s, and the experiment's time is strategy.experiment.maxDuration: leave it out", s.Analysis.MaxDuration)
+	}
+	if s.Analysis.OnDeadline == "Rollback" {
+		v.add("spec.analysis.onDeadline", "is Rollback, and an experiment whose time is over ends with a report: leave it out")
+	}
+	for i, m := range s.Analysis.Metrics {
+		if m.Name == "goal" {
+			v.add(fmt.Sprintf("spec.analysis.metrics[%d].name", i), "is the name of the experiment's goal: choose another")
+		}
+	}
+	for i, h := range s.Hooks {
+		if h.When == "confirmTrafficIncrease" || h.When == "confirmPromotion" && x.Then != "Promote" {
+			v.add(fmt.Sprintf("spec.hooks[%d].when", i), "is %s, which this experiment never asks: write confirmRollout, or leave it out", h.When)
+		}
+	}
+}
+
+func (v *validator) arms(path string, x *Experiment, s *Spec) {
+	if n := len(x.Arms); n < 2 || n > MaxArms {
+		v.add(path, "are %d: write 2 to %d", n, MaxArms)
+		return
+	}
+	cohorts := map[string]bool{}
+	for _, c := range s.Routing.Cohorts {
+		cohorts[c.Name] = true
+	}
+	left := map[string]Endpoint{}
+	if s.Endpoints != nil {
+		left = s.Endpoints.All()
+	}
+	sum, weighed := 0, 0
+	for i, a := range x.Arms {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if _, ok := left[a.Name]; !ok && s.Endpoints != nil {
+			v.add(at+".name", "%q is no endpoint, or is written twice: name each of stable, canary and endpoints.variants once", a.Name)
+		}
+		delete(left, a.Name)
+		if a.Weight != nil {
+			weighed++
+			sum += *a.Weight
+			if *a.Weight < 1 {
+				v.add(at+".weight", "is %d: write a whole percentage above 0", *a.Weight)
+			}
+		}
+		if a.Name == ArmStable && len(a.Always) > 0 {
+			v.add(at+".always", "is of the control: write routing.never, which keeps requests on stable")
+		}
+		v.matches(at+".always", a.Always, &s.Routing, cohorts)
+	}
+	for _, name := range slices.Sorted(maps.Keys(left)) {
+		v.add(path, "leave out the endpoint %s: give it a weight, or remove it", name)
+	}
+	if weighed != len(x.Arms) || sum != 100 {
+		v.add(path, "have weights that sum to %d: write one for each arm, 100 together, or none at all", sum)
+	}
+}
+
+func (v *validator) goal(path string, g *Goal, s *Spec) {
+	if !v.one(path, map[string]bool{"outcome": g.Outcome != nil, "mean": g.Mean != nil}, "outcome", "mean") {
+		return
+	}
+	switch {
+	case g.MinEffect == nil:
+		v.add(path+".minEffect", "is missing: write the smallest difference that is worth having, in units of the mean")
+	case *g.MinEffect <= 0:
+		v.add(path+".minEffect", "is %s: write the smallest difference worth having, above 0", trim(*g.MinEffect))
+	}
+	var maturity *Duration
+	if o := g.Outcome; o != nil {
+		v.of(path+".outcome.missing", o.Missing, "unknown", "negative")
+		maturity = o.Maturity
+	}
+	if m := g.Mean; m != nil {
+		v.goalMean(path+".mean", m, s)
+		maturity = m.Maturity
+	}
+	if maturity != nil && maturity.Duration >= s.Strategy.Experiment.MaxDuration.Duration {
+		v.add(path, "has a maturity of %s: labels would come after maxDuration has ended", maturity)
+	}
+}
+
+func (v *validator) goalMean(path string, m *GoalMean, s *Spec) {
+	v.of(path+".of", m.Of, "conversion", "event", "feedback", "confidence", "value")
+	v.bounds(path+".bounds", m.Bounds)
+	if (m.Of == "confidence" || m.Of == "conversion") && !slices.Equal(m.Bounds, []float64{0, 1}) {
+		v.add(path+".bounds", "of a %s are [0, 1]: leave them out", m.Of)
+	}
+	switch {
+	case m.Of != "feedback":
+		v.event(path, &Mean{Of: m.Of, Event: m.Event, Missing: m.Missing, Bounds: m.Bounds, Maturity: m.Maturity}, &s.Analysis)
+	case m.Event != "":
+		v.add(path+".event", "is of events: leave it out, or write of: event or of: conversion")
+	default:
+		v.of(path+".missing", m.Missing, "unknown", "zero")
+	}
+	for i, x := range s.Analysis.Metrics {
+		if x.Mean != nil && x.Mean.Of == m.Of && x.Mean.Event == m.Event && !slices.Equal(x.Mean.Bounds, m.Bounds) {
+			v.add(path+".bounds", "are not those of analysis.metrics[%d], which is of the same number: write them alike", i)
+		}
+	}
+}
+
+// variants checks the endpoints of further arms.
+func (v *validator) variants(e *Endpoints, x *Experiment) {
+	if len(e.Variants) > 0 && x == nil {
+		v.add("spec.endpoints.variants", onlyInExperiments)
+		return
+	}
+	versions, urls := map[string]string{}, map[string]string{}
+	for _, other := range []struct {
+		name string
+		Endpoint
+	}{{ArmStable, e.Stable}, {ArmCanary, e.Canary}} {
+		versions[other.Version], urls[other.URL] = other.name, other.name
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Variants)) {
+		one, at := e.Variants[name], "spec.endpoints.variants."+name
+		if !dnsLabel.MatchString(name) || len(name) > 63 || armOrder(name) < 2 {
+			v.add(at, "is no name of a variant: write one of lower-case letters, digits and dashes, and not stable or canary")
+		}
+		v.endpoint(at, &one)
+		if other := versions[one.Version]; other != "" && one.Version != "" {
+			v.add(at+".version", "is %s, like %s's: give each arm a version of its own", one.Version, other)
+		}
+		if other := urls[one.URL]; other != "" && one.URL != "" {
+			v.add(at+".url", "is %s's: both arms would be the same server", other)
+		}
+		versions[one.Version], urls[one.URL] = name, name
+	}
+}
