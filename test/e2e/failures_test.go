@@ -70,7 +70,7 @@ func testTenControllers(s *stage) {
 	s.promoted(at, "good")
 	step := int32(0)
 	for _, x := range s.watch.all() {
-		if x.status.Canary.Version != "good" {
+		if x.status.Canary.Version != "good" || x.status.Phase == "Promoted" {
 			continue
 		}
 		if x.status.StepIndex < step {
