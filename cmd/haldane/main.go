@@ -21,7 +21,7 @@ func main() {
 	code := cli.Main(ctx, os.Args[1:], os.Stdout, os.Stderr, cli.Program{
 		Run: app.Run, Controller: app.Controller, Gateway: app.Gateway, Demo: demo.Run, Model: demo.Model, Scenarios: demo.Scenarios(),
 		Cluster: app.Cluster, Plugin: strings.HasPrefix(filepath.Base(os.Args[0]), "kubectl-haldane"),
-		Plan: app.Plan, Recorded: app.Recorded, LatencyEdges: app.LatencyEdges(),
+		Plan: app.Plan, Check: app.Check, Recorded: app.Recorded, LatencyEdges: app.LatencyEdges(),
 	})
 	stop()
 	os.Exit(code)

@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -10,8 +11,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/haldane-dev/haldane/internal/check"
+	"github.com/haldane-dev/haldane/internal/cli"
 	"github.com/haldane-dev/haldane/internal/engine"
 	"github.com/haldane-dev/haldane/internal/rollout"
 )
@@ -165,5 +168,24 @@ func TestAFileThatIsNotThere(t *testing.T) {
 	m = parse(t, checked("http://127.0.0.1:1", "http://127.0.0.1:2", "    - {name: golden, request: {body: x}, golden: {file: answer.json}}\n"))
 	if _, err := checks(m, localArms(nil, dir)); err == nil || !strings.Contains(err.Error(), "spec.analysis.checks[0].golden: is no JSON") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestCheckOnce: what `haldane check` says, of servers that run.
+func TestCheckOnce(t *testing.T) {
+	stable, canary := newScorer(t, 0.9), newScorer(t, 0.2)
+	o := cli.CheckOptions{Rollout: parse(t, checked(stable.url, canary.url, goldenCheck)), Dir: t.TempDir(), Wait: time.Minute,
+		Logger: slog.New(slog.DiscardHandler), Output: io.Discard}
+	got, err := Check(t.Context(), o)
+	if err != nil || len(got) != 2 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if got[0].Arm != "stable" || !got[0].Passed || got[1].Arm != "canary" || got[1].Passed || !strings.Contains(got[1].Message, "says score is 0.2") {
+		t.Errorf("%+v", got)
+	}
+	o.Rollout = parse(t, checked(stable.url, "http://127.0.0.1:1", goldenCheck))
+	o.Wait = 200 * time.Millisecond
+	if _, err := Check(t.Context(), o); err == nil || !strings.Contains(err.Error(), "canary") {
+		t.Errorf("a server that is not there: %v", err)
 	}
 }

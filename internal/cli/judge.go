@@ -25,7 +25,7 @@ const judgeHeap = 220 << 20
 
 // addOfflineCommands adds the commands that need no traffic.
 func addOfflineCommands(root *cobra.Command, p Program) {
-	root.AddCommand(planCommand(p), judgeCommand(p))
+	root.AddCommand(planCommand(p), checkCommand(p), judgeCommand(p))
 }
 
 // judgeFlags are what `haldane judge` is told.

@@ -35,6 +35,9 @@ type Program struct {
 	Gateway func(ctx context.Context, o GatewayOptions) error
 	// Scenarios are the names Demo knows.
 	Scenarios []string
+	// Check sends the checks of a rollout once. An error made by Usage is the
+	// fault of the file.
+	Check func(ctx context.Context, o CheckOptions) ([]CheckResult, error)
 	// Plan turns a loaded file into what a rollout runs by.
 	Plan func(m *v1alpha1.ModelRollout) (rollout.Plan, error)
 	// LatencyEdges are what the gateway counts latencies by, in seconds.
