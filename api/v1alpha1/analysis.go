@@ -9,6 +9,7 @@ package v1alpha1
 // +kubebuilder:validation:XValidation:rule="!has(self.metrics) || self.metrics.all(a, self.metrics.all(b, !(has(a.mean) && has(b.mean) && a.mean.of == b.mean.of && has(a.mean.event) == has(b.mean.event) && (!has(a.mean.event) || a.mean.event == b.mean.event) && has(a.mean.bounds) && has(b.mean.bounds)) || a.mean.bounds == b.mean.bounds))",fieldPath=".metrics",message="bounds are others than those of the same number before: give every metric of it the same"
 // +kubebuilder:validation:XValidation:rule="!has(self.metrics) || self.metrics.all(a, self.metrics.all(b, !(has(a.mean) && has(b.drift) && a.mean.of == 'value' && has(a.mean.bounds) && has(b.drift.bounds)) || a.mean.bounds == b.drift.bounds))",fieldPath=".metrics",message="bounds are others than those of the same number before: give every metric of it the same"
 // +kubebuilder:validation:XValidation:rule="!has(self.metrics) || self.metrics.all(a, self.metrics.all(b, !(has(a.drift) && has(b.drift) && has(a.drift.bounds) && has(b.drift.bounds)) || a.drift.bounds == b.drift.bounds))",fieldPath=".metrics",message="bounds are others than those of the same number before: give every metric of it the same"
+// +kubebuilder:validation:XValidation:rule="!has(self.metrics) || self.metrics.all(a, !has(a.pairs) || self.metrics.exists_one(b, has(b.pairs) && (has(a.pairs.of) && a.pairs.of != 'value' ? a.pairs.of : 'prediction') == (has(b.pairs.of) && b.pairs.of != 'value' ? b.pairs.of : 'prediction')))",fieldPath=".metrics",message="compare pairs of the same twice: keep one metric of each (prediction compares values too)"
 type Analysis struct {
 	// Source is where counts come from.
 	Source Source `json:"source,omitzero"`
@@ -194,11 +195,4 @@ type Outcome struct {
 	// Missing labels are unknown (default) or negative.
 	// +kubebuilder:validation:Enum=unknown;negative
 	Missing string `json:"missing,omitempty"`
-}
-
-// Pairs limits how often mirrored answers disagree with stable's.
-type Pairs struct {
-	// MaxDisagreement is a share between 0% and 100%.
-	// +kubebuilder:validation:Format=share-inside
-	MaxDisagreement Probability `json:"maxDisagreement"`
 }

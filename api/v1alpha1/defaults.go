@@ -153,6 +153,7 @@ func (m *Metric) setDefaults() {
 		}
 		tolerate = 1
 	case m.Pairs != nil:
+		m.Pairs.setDefaults()
 		tolerate = 1
 	case m.Outcome != nil:
 		if m.Outcome.MaxDecrease == nil {

@@ -87,6 +87,7 @@ func (v *validator) metrics(path string, s *Spec) {
 		v.metric(at, m, s)
 	}
 	v.ranges(path, s.Analysis.Metrics)
+	v.pairsOnce(path, s.Analysis.Metrics)
 	if !gate && s.Strategy.Shadow == nil {
 		v.add(path, "compare mirrored pairs alone: the weight steps need a metric of live traffic")
 	}
@@ -105,12 +106,7 @@ func (v *validator) metric(path string, m *Metric, s *Spec) {
 	case m.Outcome != nil:
 		v.outcome(path+".outcome", m.Outcome, s.Analysis)
 	case m.Pairs != nil:
-		if m.Pairs.MaxDisagreement <= 0 || m.Pairs.MaxDisagreement >= 1 {
-			v.add(path+".pairs.maxDisagreement", "must be above 0%% and below 100%%")
-		}
-		if len(s.Strategy.Mirrors()) == 0 {
-			v.add(path+".pairs", "are of mirrored requests, and nothing is mirrored: add {shadow: {percent: 100}} to the steps of canary, or mirror: 100 to the preview of blueGreen")
-		}
+		v.pairs(path+".pairs", m.Pairs, s)
 	}
 }
 

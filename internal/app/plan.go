@@ -86,6 +86,7 @@ func steps(in []v1alpha1.Step) []rollout.Step {
 func splitTemplate(m *v1alpha1.ModelRollout) traffic.Split {
 	r := m.Spec.Routing
 	s := traffic.Split{Salt: m.Name, Always: matches(r.Always), Never: matches(r.Never)}
+	s.Compare = pairing(m.Spec.Analysis.Metrics)
 	if r.StickyBy != nil {
 		s.Sticky = traffic.Sticky(*r.StickyBy)
 	}
@@ -213,6 +214,8 @@ func query(m *v1alpha1.ModelRollout, p rollout.Plan) metric.Query {
 		switch {
 		case s.Drift != nil:
 			one.Of = s.Drift.Of
+		case s.Pairs != nil:
+			one.Of = s.Pairs.Of
 		case s.Mean != nil:
 			one.Of, one.Value = s.Mean.Of, s.Mean.Of == "feedback"
 			if one.Of == "timeToFirstToken" {

@@ -51,3 +51,24 @@ func blueGreen(b *v1alpha1.BlueGreen) []rollout.Step {
 }
 
 func share(w v1alpha1.Weight) traffic.Weight { return traffic.Percent(float64(w)) }
+
+// pairing says how the answers to mirrored requests are compared, by all metrics
+// of pairs together.
+func pairing(metrics []v1alpha1.Metric) traffic.Compare {
+	var c traffic.Compare
+	for _, m := range metrics {
+		p := m.Pairs
+		if p == nil {
+			continue
+		}
+		switch p.Of {
+		case "prediction", "value", "": // the last in a spec saved by a version before
+			c.Tolerance, c.Relative = p.Tolerance, p.Relative
+		case "text":
+			c.MinSimilarity = p.MinSimilarity
+		case "latency":
+			c.SlowerShare, c.SlowerBy = p.MaxSlower.Share, p.MaxSlower.By
+		}
+	}
+	return c
+}

@@ -81,6 +81,8 @@ var gatewayMetrics = []struct {
 	{"pairs_total", "Mirrored requests with both answers in.", nil},
 	{"pairs_comparable_total", "Pairs of which both answers are good and could be read.", nil},
 	{"pairs_disagree_total", "Comparable pairs with different predictions.", nil},
+	{"pairs_aspect_comparable_total", "Pairs with two good answers that could be compared by class, value, text or latency.", []string{"of"}},
+	{"pairs_aspect_disagree_total", "Of those, the pairs that differ by more than the rollout allows.", []string{"of"}},
 	{"pairs_bad_total", "Pairs in which only this arm failed, or both.", []string{"arm"}},
 	{"pairs_canary_slower_total", "Pairs with two good answers in which the canary was the slower.", nil},
 	{"mirror_dropped_total", "Requests that were to be mirrored and were not, because a bound was reached.", nil},
@@ -115,6 +117,10 @@ func (g *gateway) Collect(ch chan<- prometheus.Metric) {
 	e.count("pairs_total", p.Seen)
 	e.count("pairs_comparable_total", p.Comparable)
 	e.count("pairs_disagree_total", p.Disagree)
+	for i, c := range p.Aspects {
+		e.count("pairs_aspect_comparable_total", c.Comparable, telemetry.Aspect(i).String())
+		e.count("pairs_aspect_disagree_total", c.Disagree, telemetry.Aspect(i).String())
+	}
 	e.count("pairs_bad_total", p.StableOnlyBad, traffic.Stable.String())
 	e.count("pairs_bad_total", p.CanaryOnlyBad, traffic.Canary.String())
 	e.count("pairs_bad_total", p.BothBad, "both")

@@ -147,10 +147,6 @@ type Config struct {
 	CountryHeader  string // set by a trusted proxy: an ISO 3166-1 alpha-2 code
 	CountryDB      string // path of a MaxMind file; CountryHeader goes first
 
-	// Tolerance is by how much two mirrored numbers may differ and still agree:
-	// |a-b| <= Tolerance * max(1, |a|, |b|). Default 0.01.
-	Tolerance float64
-
 	Limits Limits
 	Logger *slog.Logger // default slog.Default()
 }
@@ -192,11 +188,5 @@ func (c Config) complete() (Config, error) {
 		return c, fmt.Errorf("gateway: country header %q is believed only from trusted proxies, and none are listed", c.CountryHeader)
 	}
 	c.CountryHeader = http.CanonicalHeaderKey(c.CountryHeader)
-	if c.Tolerance < 0 {
-		return c, fmt.Errorf("gateway: tolerance %g is negative", c.Tolerance)
-	}
-	if c.Tolerance == 0 {
-		c.Tolerance = 0.01
-	}
 	return c, nil
 }

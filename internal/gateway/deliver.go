@@ -150,6 +150,9 @@ func (x *exchange) reading(answer *http.Response) aside {
 	case inference.IsEventStream(x.res.ContentType):
 		s := inference.NewStream(x.d.Protocol)
 		s.Start(x.d.Start)
+		if x.d.Mirror && x.d.comparesTexts() {
+			s.KeepText()
+		}
 		return aside{stream: s}
 	}
 	return aside{keep: x.g.policy.readable(&x.d, &x.res) && answer.ContentLength < 0}

@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"math"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/haldane-dev/haldane/internal/inference"
 	"github.com/haldane-dev/haldane/internal/predictionid"
-	"github.com/haldane-dev/haldane/internal/telemetry"
 	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
@@ -40,6 +38,7 @@ type mirrored struct {
 	preds   []inference.Prediction
 	res     Result
 	answer  bytes.Buffer
+	texts   [traffic.NumArms]generated // that were generated
 }
 
 func newMirror(g *Gateway) *mirror {
@@ -74,6 +73,7 @@ func (m *mirror) offer(x *exchange) {
 	c.trace = x.traceparent
 	c.bad, c.read, c.latency = x.res.Failed, x.res.read, x.res.Latency
 	c.preds = append(c.preds[:0], x.res.preds...)
+	c.texts[traffic.Stable] = textOf(&c.d, &x.res)
 	m.group.Go(func() {
 		defer func() { <-m.slots }()
 		m.send(c)
@@ -110,7 +110,7 @@ func (m *mirror) send(c *mirrored) {
 	if err == nil && !c.res.Failed {
 		m.read(c)
 	}
-	m.g.cfg.Recorder.ObservePair(c.compare(m.g.cfg.Tolerance))
+	m.g.cfg.Recorder.ObservePair(c.compare())
 }
 
 // headOf is a Head over fields that net/http has read.
@@ -159,12 +159,17 @@ func (m *mirror) read(c *mirrored) {
 	if c.res.Body != nil && !c.res.Encoded && inference.IsEventStream(c.res.ContentType) {
 		s := inference.NewStream(c.d.Protocol)
 		s.Start(c.d.Start)
+		if c.d.comparesTexts() {
+			s.KeepText()
+		}
 		s.Write(time.Now(), c.res.Body)
 		result := s.Close(time.Now(), true)
-		c.res.Failed = result.Failed
-		return // two generated texts are not compared
+		c.res.Failed, c.res.Stream = result.Failed, &result
+		c.texts[traffic.Canary] = textOf(&c.d, &c.res)
+		return // of streams the texts alone are compared
 	}
 	p.read(&c.d, &c.res)
+	c.texts[traffic.Canary] = textOf(&c.d, &c.res)
 	if p.cfg.Codec != nil {
 		claims := p.claims(&c.d, &c.res)
 		claims.Flags |= predictionid.Mirrored
@@ -173,49 +178,6 @@ func (m *mirror) read(c *mirrored) {
 	if c.res.Status < 300 && c.d.Protocol != inference.Unknown {
 		p.tell(&c.d, &c.res, true)
 	}
-}
-
-// compare says how the two answers differ.
-func (c *mirrored) compare(tolerance float64) telemetry.Pair {
-	pair := telemetry.Pair{
-		StableBad: c.bad, CanaryBad: c.res.Failed,
-		StableLatency: c.latency, CanaryLatency: c.res.Latency,
-		Comparable: !c.bad && !c.res.Failed && c.read && c.res.read,
-	}
-	if pair.Comparable {
-		pair.Comparable, pair.Disagree = compare(c.preds, c.res.preds, tolerance)
-	}
-	return pair
-}
-
-// compare tells whether two lists of predictions can be compared, and whether
-// they differ: in number, in a class, or, where there is no class, in a value
-// or confidence by more than the tolerance. Predictions that could not be read
-// on either side are passed over.
-func compare(a, b []inference.Prediction, tolerance float64) (comparable, differ bool) {
-	if len(a) != len(b) {
-		return true, true
-	}
-	for i := range a {
-		if a[i].Unread() || b[i].Unread() {
-			continue
-		}
-		comparable = true
-		differ = differ || differs(&a[i], &b[i], tolerance)
-	}
-	return comparable, differ
-}
-
-func differs(a, b *inference.Prediction, tolerance float64) bool {
-	if a.HasClass || b.HasClass {
-		return a.HasClass != b.HasClass || a.Class != b.Class
-	}
-	x, hasX := scoreOf(a)
-	y, hasY := scoreOf(b)
-	if hasX != hasY {
-		return true
-	}
-	return !(math.Abs(x-y) <= tolerance*max(1, math.Abs(x), math.Abs(y)))
 }
 
 // forget drops what must not be kept alive in the pool.

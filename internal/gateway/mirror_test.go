@@ -11,6 +11,7 @@ import (
 
 	"github.com/haldane-dev/haldane/internal/inference"
 	"github.com/haldane-dev/haldane/internal/predictionid"
+	"github.com/haldane-dev/haldane/internal/telemetry"
 	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
@@ -125,9 +126,10 @@ func TestCompareNumbers(t *testing.T) {
 		{[]inference.Prediction{{}}, value(1), false, false},
 		{[]inference.Prediction{{Confidence: 1, HasConfidence: true}}, []inference.Prediction{{Class: "a", HasClass: true}}, true, true},
 	} {
-		comparable, differ := compare(c.a, c.b, 0.01)
-		if comparable != c.comparable || differ != c.differ {
-			t.Errorf("%v and %v: comparable %v, differ %v", c.a, c.b, comparable, differ)
+		var p telemetry.Pair
+		predictions(&p, c.a, c.b, &traffic.Compare{})
+		if p.Comparable != c.comparable || p.Disagree != c.differ {
+			t.Errorf("%v and %v: comparable %v, differ %v", c.a, c.b, p.Comparable, p.Disagree)
 		}
 	}
 }

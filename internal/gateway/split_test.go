@@ -192,7 +192,6 @@ func TestBadConfigIsRefused(t *testing.T) {
 		"feedback path":                func(c *Config) { c.FeedbackPath = "feedback" },
 		"must begin with /":            func(c *Config) { c.FeedbackPath = "/-/haldane/feedback" },
 		"only from trusted proxies":    func(c *Config) { c.CountryHeader = "CF-IPCountry" },
-		"negative":                     func(c *Config) { c.Tolerance = -1 },
 		"open country file /no/where":  func(c *Config) { c.CountryDB = "/no/where" },
 		"open country file " + damaged: func(c *Config) { c.CountryDB = damaged },
 	} {

@@ -46,6 +46,8 @@ type StreamResult struct {
 	Reason, Detail string
 	// Unread is the number of events that had data which could not be read.
 	Unread int
+	// Text is what was generated, if [Stream.KeepText] asked for it.
+	Text string
 }
 
 // Prediction is the stream as a prediction, the same that a unary response of
@@ -74,6 +76,8 @@ type events struct {
 	detail      string
 	unread      int
 	clean       []byte // scratch for sanitising
+	keeps       bool   // text is kept
+	text        []byte // up to MaxText
 }
 
 // read takes the data of one event. Nothing counts after the terminal event.
@@ -152,6 +156,9 @@ func (e *events) object(now time.Time, root gjson.Result, isError bool) (known b
 		e.done = true
 	case strings.HasSuffix(kind, ".delta") && delta != "":
 		e.content(now)
+		if kind == "response.output_text.delta" {
+			e.keep(delta)
+		}
 	}
 	return true
 }
@@ -160,6 +167,10 @@ func (e *events) object(now time.Time, root gjson.Result, isError bool) (known b
 func (e *events) choices(now time.Time, v gjson.Result) {
 	content := false
 	v.ForEach(func(_, choice gjson.Result) bool {
+		if e.keeps && choice.Get("index").Num == 0 {
+			e.keep(choice.Get("text").Str)
+			e.keep(choice.Get("delta.content").Str)
+		}
 		choice.ForEach(func(key, v gjson.Result) bool {
 			switch key.Str {
 			case "finish_reason":
@@ -229,6 +240,14 @@ func (e *events) content(now time.Time) {
 	e.last = now
 }
 
+// keep adds to the text, if it is kept.
+func (e *events) keep(part string) {
+	if e.keeps {
+		room := MaxText - len(e.text)
+		e.text, e.keeps = append(e.text, cut(part, room)...), len(part) <= room
+	}
+}
+
 // fail ends the stream: nothing after an error is content.
 func (e *events) fail(detail string) { e.failed, e.done, e.detail = true, true, detail }
 
@@ -236,6 +255,7 @@ func (e *events) result(clean bool) StreamResult {
 	r := StreamResult{
 		Tokens: e.chunks, Finish: e.finish, Unread: e.unread,
 		HasTTFT: e.chunks > 0, Failed: e.failed, Detail: e.detail,
+		Text: strings.ToValidUTF8(string(e.text), "\uFFFD"),
 	}
 	if e.usage > 0 {
 		r.Tokens, r.Usage = e.usage, true

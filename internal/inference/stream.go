@@ -38,6 +38,10 @@ func NewStream(p Protocol) *Stream {
 // Start tells when the request was sent, the zero of the time to first token.
 func (s *Stream) Start(now time.Time) { s.events.start = now }
 
+// KeepText has the generated text kept, up to [MaxText], for
+// StreamResult.Text: that of the first choice alone. Call it before Write.
+func (s *Stream) KeepText() { s.events.keeps = true }
+
 // Write reads a chunk that arrived at now. Chunks may be split anywhere.
 func (s *Stream) Write(now time.Time, chunk []byte) {
 	if s.events.start.IsZero() {

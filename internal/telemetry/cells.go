@@ -141,6 +141,7 @@ type pairCells struct {
 	seen, comparable, disagree     cell
 	canaryOnlyBad, stableOnlyBad   cell
 	bothBad, canarySlower, dropped cell
+	aspects                        [NumAspects]struct{ comparable, disagree cell }
 }
 
 func (c *pairCells) drain(to *PairCounts) {
@@ -152,6 +153,10 @@ func (c *pairCells) drain(to *PairCounts) {
 	c.bothBad.drain(&to.BothBad)
 	c.canarySlower.drain(&to.CanarySlower)
 	c.dropped.drain(&to.Dropped)
+	for i := range c.aspects {
+		c.aspects[i].comparable.drain(&to.Aspects[i].Comparable)
+		c.aspects[i].disagree.drain(&to.Aspects[i].Disagree)
+	}
 }
 
 // bin returns the index of the first edge that d does not exceed, len(edges) if

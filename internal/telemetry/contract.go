@@ -36,6 +36,35 @@ type Pair struct {
 	StableBad     bool // the arm failed
 	CanaryBad     bool
 	Comparable    bool // both answers could be read, so that Disagree means something
+	Aspects       [NumAspects]Agreement
 	StableLatency time.Duration
 	CanaryLatency time.Duration
 }
+
+// Aspect is one thing that two answers are compared by, besides what they
+// predict as a whole.
+type Aspect uint8
+
+// The aspects.
+const (
+	Classes Aspect = iota
+	Values
+	Texts
+	Latencies
+	NumAspects
+)
+
+// String returns what the file calls it.
+func (a Aspect) String() string {
+	return [...]string{"class", "value", "text", "latency"}[a]
+}
+
+// Agreement is what a comparison found.
+type Agreement uint8
+
+// The agreements.
+const (
+	NotCompared Agreement = iota // nothing to compare
+	Agrees
+	Differs
+)

@@ -259,6 +259,14 @@ func (r *Recorder) ObservePair(p Pair) {
 				c.disagree.Add(1)
 			}
 		}
+		for i, a := range p.Aspects {
+			if a != NotCompared {
+				c.aspects[i].comparable.Add(1)
+			}
+			if a == Differs {
+				c.aspects[i].disagree.Add(1)
+			}
+		}
 	}
 	s.leave()
 }

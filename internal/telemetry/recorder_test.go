@@ -188,7 +188,7 @@ func TestClassesAreBounded(t *testing.T) {
 func TestPairs(t *testing.T) {
 	r := New(Options{})
 	for _, p := range []Pair{
-		{Comparable: true, Disagree: true, StableLatency: ms, CanaryLatency: 2 * ms},
+		{Comparable: true, Disagree: true, StableLatency: ms, CanaryLatency: 2 * ms, Aspects: [NumAspects]Agreement{Classes: Differs, Texts: Agrees}},
 		{Comparable: true, StableLatency: 2 * ms, CanaryLatency: ms},
 		{StableLatency: ms, CanaryLatency: ms, Disagree: true}, // not comparable: says nothing
 		{CanaryBad: true, Disagree: true},
@@ -199,7 +199,8 @@ func TestPairs(t *testing.T) {
 		r.ObservePair(p)
 	}
 	r.MirrorDropped()
-	want := PairCounts{Seen: 7, Comparable: 2, Disagree: 1, CanaryOnlyBad: 2, StableOnlyBad: 1, BothBad: 1, CanarySlower: 1, Dropped: 1}
+	want := PairCounts{Seen: 7, Comparable: 2, Disagree: 1, CanaryOnlyBad: 2, StableOnlyBad: 1, BothBad: 1, CanarySlower: 1, Dropped: 1,
+		Aspects: [NumAspects]Compared{Classes: {1, 1}, Texts: {1, 0}}}
 	if diff := cmp.Diff(want, r.Snapshot().Pairs); diff != "" {
 		t.Errorf("pairs (-want +got):\n%s", diff)
 	}

@@ -72,12 +72,17 @@ type PairCounts struct {
 	Seen          int64 // both answers are in
 	Comparable    int64 // both are good and could be read
 	Disagree      int64 // of Comparable
+	Aspects       [NumAspects]Compared
 	CanaryOnlyBad int64
 	StableOnlyBad int64
 	BothBad       int64
 	CanarySlower  int64 // of those where both are good
 	Dropped       int64 // were to be mirrored and were not
 }
+
+// Compared counts the pairs that could be compared by one aspect, and of those
+// the ones that differ.
+type Compared struct{ Comparable, Disagree int64 }
 
 // Assigned counts the random decisions at one division of traffic, as the traffic
 // check wants them.
@@ -197,10 +202,14 @@ func (a *ArmCounts) moments() []*Moments {
 }
 
 func (p *PairCounts) numbers() []*int64 {
-	return []*int64{
+	out := []*int64{
 		&p.Seen, &p.Comparable, &p.Disagree, &p.CanaryOnlyBad, &p.StableOnlyBad,
 		&p.BothBad, &p.CanarySlower, &p.Dropped,
 	}
+	for i := range p.Aspects {
+		out = append(out, &p.Aspects[i].Comparable, &p.Aspects[i].Disagree)
+	}
+	return out
 }
 
 // Sub returns what was counted after prev, an earlier snapshot of the same

@@ -82,6 +82,7 @@ type Split struct {
 	Always     []Match `json:"always,omitempty"` // forced onto the canary while Open
 	Never      []Match `json:"never,omitempty"`  // forced onto stable; wins over Always
 	Open       bool    `json:"open,omitempty"`   // the canary may be reached by Always matches
+	Compare    Compare `json:"compare,omitzero"` // how the two answers to a mirrored request are compared
 
 	// Variants are the further arms of an experiment, from arm NumArms on, and
 	// Slots who has each hundredth of the buckets, and so of random traffic: a

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -76,6 +77,37 @@ func TestSplitSurvivesJSON(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("through JSON (-want +got):\n%s", diff)
+	}
+}
+
+func TestCompare(t *testing.T) {
+	for _, tt := range []struct {
+		by   Compare
+		a, b float64
+		want bool
+	}{
+		{Compare{}, 0.5, 0.505, true}, {Compare{}, 0.5, 0.52, false},
+		{Compare{}, 1000, 1009, true}, {Compare{}, 1000, 1020, false},
+		{Compare{Tolerance: 0.5}, 1000, 1000.5, true}, {Compare{Tolerance: 0.5}, 1000, 1001, false},
+		{Compare{Relative: 0.1}, -10, -9, true}, {Compare{Relative: 0.1}, 0, 0.001, false},
+		{Compare{Tolerance: 1}, math.NaN(), math.NaN(), false}, {Compare{Tolerance: 1}, math.Inf(1), 1, false},
+	} {
+		if got := tt.by.Near(tt.a, tt.b); got != tt.want || tt.by.Near(tt.b, tt.a) != got {
+			t.Errorf("%+v: %v near %v is %v, want %v both ways", tt.by, tt.a, tt.b, got, tt.want)
+		}
+	}
+	for _, tt := range []struct {
+		by             Compare
+		stable, canary time.Duration
+		want           bool
+	}{
+		{Compare{}, 100, 125, false}, {Compare{}, 100, 126, true}, {Compare{}, 100, 1, false},
+		{Compare{SlowerBy: 10}, 100, 110, false}, {Compare{SlowerBy: 10}, 100, 111, true},
+		{Compare{SlowerShare: .1, SlowerBy: 5}, 100, 115, false}, {Compare{SlowerShare: .1, SlowerBy: 5}, 100, 116, true},
+	} {
+		if got := tt.by.Slower(tt.stable, tt.canary); got != tt.want {
+			t.Errorf("%+v: %d after %d is slower: %v, want %v", tt.by, tt.canary, tt.stable, got, tt.want)
+		}
 	}
 }
 

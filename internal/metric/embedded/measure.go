@@ -61,7 +61,7 @@ func (c *comparison) measure(m metric.Metric) (x analysis.Measure, ok bool) {
 	case m.Kind == analysis.Mean:
 		return c.mean(m.Of)
 	case m.Kind == analysis.Pairs:
-		return pairs(c.delta.Pairs), true
+		return pairs(c.delta.Pairs, m.Of)
 	}
 	return x, false
 }
@@ -201,15 +201,22 @@ func (c *comparison) mean(of string) (analysis.Measure, bool) {
 }
 
 // pairs counts the mirrored requests that stable answered. The canary disagrees
-// if it failed, or if what it predicted differs; where neither can be told there
-// is no pair.
-func pairs(p telemetry.PairCounts) analysis.Measure {
+// if it failed, or if what it predicted, or the aspect that is asked for,
+// differs; where neither can be told there is no pair.
+func pairs(p telemetry.PairCounts, of string) (x analysis.Measure, ok bool) {
+	compared := telemetry.Compared{Comparable: p.Comparable, Disagree: p.Disagree}
+	ok = of == "" || of == "prediction"
+	for a := range telemetry.NumAspects {
+		if a.String() == of {
+			compared, ok = p.Aspects[a], true
+		}
+	}
 	return analysis.Measure{
-		Pairs:         p.Comparable + p.CanaryOnlyBad,
-		Disagree:      p.Disagree + p.CanaryOnlyBad,
+		Pairs:         compared.Comparable + p.CanaryOnlyBad,
+		Disagree:      compared.Disagree + p.CanaryOnlyBad,
 		CanaryOnlyBad: p.CanaryOnlyBad,
 		StableOnlyBad: p.StableOnlyBad,
-	}
+	}, ok
 }
 
 func (c *comparison) outcome(m metric.Metric) (x analysis.Measure, ok bool) {

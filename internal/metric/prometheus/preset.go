@@ -33,7 +33,7 @@ type Preset struct {
 // Of returns where a metric is counted, a copy; nil if the system does not count
 // it.
 func (p Preset) Of(c Counted) Series {
-	if c.Kind != analysis.Drift && c.Kind != analysis.Mean {
+	if c.Kind != analysis.Drift && c.Kind != analysis.Mean && c.Kind != analysis.Pairs {
 		c.Of = ""
 	}
 	event := c.Event

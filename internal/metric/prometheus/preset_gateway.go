@@ -37,11 +37,23 @@ var haldane = Preset{
 			partTotal: "haldane_gateway_outcome_predictions_total", partSum: "haldane_gateway_event_predictions_total",
 			partSquares: "haldane_gateway_event_predictions_total",
 		},
-		{Kind: analysis.Pairs}: {
-			partPairs: `haldane_gateway_pairs_comparable_total`, partDisagree: `haldane_gateway_pairs_disagree_total`,
-			partCanaryOnly: `haldane_gateway_pairs_bad_total{arm="canary"}`, partStableOnly: `haldane_gateway_pairs_bad_total{arm="stable"}`,
-		},
+		{Kind: analysis.Pairs, Of: "prediction"}: pairsOf(`haldane_gateway_pairs_comparable_total`, `haldane_gateway_pairs_disagree_total`),
+		{Kind: analysis.Pairs, Of: "class"}:      aspect("class"),
+		{Kind: analysis.Pairs, Of: "value"}:      aspect("value"),
+		{Kind: analysis.Pairs, Of: "text"}:       aspect("text"),
+		{Kind: analysis.Pairs, Of: "latency"}:    aspect("latency"),
 	},
+}
+
+func pairsOf(comparable, disagree string) Series {
+	return Series{
+		partPairs: comparable, partDisagree: disagree,
+		partCanaryOnly: `haldane_gateway_pairs_bad_total{arm="canary"}`, partStableOnly: `haldane_gateway_pairs_bad_total{arm="stable"}`,
+	}
+}
+
+func aspect(of string) Series {
+	return pairsOf(`haldane_gateway_pairs_aspect_comparable_total{of="`+of+`"}`, `haldane_gateway_pairs_aspect_disagree_total{of="`+of+`"}`)
 }
 
 func squared(name, squares string) Series {

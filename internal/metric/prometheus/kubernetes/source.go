@@ -121,7 +121,7 @@ func what(m v1alpha1.Metric) (analysis.Metric, prometheus.Counted) {
 	case m.Outcome != nil:
 		out.Kind = analysis.Outcome
 	case m.Pairs != nil:
-		out.Kind = analysis.Pairs
+		out.Kind, of = analysis.Pairs, cmp.Or(m.Pairs.Of, "prediction") // a spec saved by a version before has none
 	}
 	return out, prometheus.Counted{Kind: out.Kind, Of: of, Event: event}
 }
