@@ -75,7 +75,7 @@ func TestPlan(t *testing.T) {
 	if d := cmp.Diff(wantMetrics, p.Analysis.Metrics); d != "" {
 		t.Errorf("metrics (-want +got):\n%s", d)
 	}
-	wantSplit := traffic.Split{Salt: "churn", Sticky: traffic.Sticky{Cookie: "sid"}, Always: []traffic.Match{},
+	wantSplit := traffic.Split{Salt: "churn", Compare: traffic.Compare{Tolerance: 0.01, Relative: 0.01}, Sticky: traffic.Sticky{Cookie: "sid"}, Always: []traffic.Match{},
 		Never: []traffic.Match{{Header: &traffic.Field{Name: "X-Internal"}}}}
 	if d := cmp.Diff(wantSplit, p.Split); d != "" {
 		t.Errorf("split (-want +got):\n%s", d)
