@@ -70,7 +70,6 @@ type Result struct {
 	Canary error // nil: passed
 	Stable error // of a check whose candidate failed: nil if stable passed, or was not asked
 	Asked  bool  // stable was
-	Took   time.Duration
 }
 
 // Passed reports whether the candidate is as it should be.
@@ -87,9 +86,7 @@ func (r Result) Shared() bool {
 // Ask asks the candidate, and stable if that has failed and the check is one of
 // both.
 func (c Check) Ask(ctx context.Context, at Addresses) Result {
-	begun := time.Now()
 	out := Result{Canary: c.One(ctx, traffic.Canary, at)}
-	out.Took = time.Since(begun)
 	if out.Canary != nil && !out.Unsent() && c.Both && ctx.Err() == nil {
 		out.Asked, out.Stable = true, c.One(ctx, traffic.Stable, at)
 	}

@@ -81,6 +81,11 @@ func writeStatus(w io.Writer, s *engine.Status) error {
 	for _, x := range s.Warnings {
 		row("Warning", "%s", x)
 	}
+	for _, x := range s.Signals { // those that only warn are among the warnings
+		if x.Effect != rollout.SignalWarn && !strings.Contains(s.Waiting+s.Reason, x.Message) {
+			row(string(x.Effect), "%s: %s", x.Name, x.Message)
+		}
+	}
 	for _, name := range []string{"gateway", "dashboard"} {
 		if at := s.Links[name]; at != "" {
 			row(strings.ToUpper(name[:1])+name[1:], "%s", at)

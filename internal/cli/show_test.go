@@ -20,6 +20,10 @@ func TestWriteStatus(t *testing.T) {
 	s.Attempt, s.Wanted.Canary = 2, traffic.Percent(60)
 	s.Deadline = noon.Add(90 * time.Minute)
 	s.Warnings = []string{"The disk is full"}
+	s.Signals = []rollout.Signal{
+		{Name: "check golden", Effect: rollout.SignalHold, Message: "failed (1 of 3 in a row)"},
+		{Name: "check told", Effect: rollout.SignalHold, Message: "too few"}, {Name: "load", Effect: rollout.SignalWarn, Message: "slow"},
+	}
 	s.Links = map[string]string{"gateway": "http://g", "dashboard": "http://d"}
 	s.Workloads = map[string]rollout.Health{"stable": {Ready: true}, "canary": {Message: "not ready: nothing listens"}}
 	s.Labels = map[string]engine.Coverage{"stable": {Predicted: 90, Labelled: 60, Wrong: 6}}
@@ -34,6 +38,7 @@ Traffic    50% to v2 (60% wanted)
 Waiting    for evidence: too few
 Deadline   ` + s.Deadline.Format("2006-01-02 15:04:05") + `, in 1h30m0s
 Warning    The disk is full
+Hold       check golden: failed (1 of 3 in a row)
 Gateway    http://g
 Dashboard  http://d
 Stable v1  ready; 100 requests, 1 failed; labels for 60 of 90 predictions, 6 wrong

@@ -107,21 +107,12 @@ func (g *Generator) Close() {
 	g.client.CloseIdleConnections()
 }
 
-// Sent returns how many requests have been sent, and how many that were due were
-// not.
-func (g *Generator) Sent() (sent, missed int64) {
-	g.tally.mu.Lock()
-	defer g.tally.mu.Unlock()
-	return g.tally.allSent, g.tally.allMissed
-}
-
 // tally counts by windows of time.
 type tally struct {
-	mu                 sync.Mutex
-	allSent, allMissed int64
-	begun              time.Time
-	now, last          window
-	trouble            string // why nothing is sent at all
+	mu        sync.Mutex
+	begun     time.Time
+	now, last window
+	trouble   string // why nothing is sent at all
 }
 
 // window is what became of the requests of some seconds.
@@ -140,10 +131,7 @@ func (t *tally) add(at time.Time, change func(*window)) {
 	if at.Sub(t.begun) >= windowLength {
 		t.begun, t.last, t.now = at, t.now, window{}
 	}
-	before := t.now
 	change(&t.now)
-	t.allSent += t.now.sent - before.sent
-	t.allMissed += t.now.missed - before.missed
 }
 
 func (t *tally) stuck(why string) {

@@ -23,6 +23,7 @@ type scenario struct {
 	steps string // of the strategy; the driver's ladder if empty
 	slow  bool   // blocks are long, so that there is time to count at each step
 	told  bool   // customers say what they did: labels follow the predictions
+	asks  bool   // Haldane sends requests of its own
 	run   func(*stage)
 }
 
@@ -32,6 +33,7 @@ var scenarios = []scenario{
 	{name: "slow", run: testSlow, only: "replicas"},
 	{name: "drift", run: testDrift, only: "replicas"},
 	{name: "wrong", run: testWrong, only: "gateway", told: true},
+	{name: "checks", run: testChecks, only: "gateway", asks: true},
 	{name: "labelled", run: testLabelled, only: "gateway", told: true},
 	{name: "crash", run: testCrash, only: "gatewayapi"},
 	{name: "commands", run: testCommands, only: "gatewayapi", steps: `[{weight: 50}, {pause: {}}, {weight: 100}]`},
@@ -94,6 +96,9 @@ func begun(t *testing.T, w *world, d driver, x scenario) *stage {
 	}
 	if x.told {
 		more = ofLabels
+	}
+	if x.asks {
+		more = ofChecks(t)
 	}
 	analysis := strings.NewReplacer("SOURCE", source, "INTERVAL", interval, "MORE", more).Replace(analysisOf)
 	s.watch = s.space.watch()
