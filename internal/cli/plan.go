@@ -55,6 +55,9 @@ func (f *planFlags) run(c *cobra.Command, p Program) error {
 	if err != nil {
 		return Usage(err)
 	}
+	if m.Spec.Strategy.Experiment != nil {
+		return Usage(fmt.Errorf("%s is an experiment, of which there is no forecast: it ends at its maxDuration at the latest", m.Name))
+	}
 	rollout, err := p.Plan(m)
 	if err != nil {
 		return Usage(err)

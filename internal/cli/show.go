@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/haldane-dev/haldane/internal/engine"
+	"github.com/haldane-dev/haldane/internal/experiment"
 	"github.com/haldane-dev/haldane/internal/report"
 	"github.com/haldane-dev/haldane/internal/rollout"
 )
@@ -57,6 +58,8 @@ func writeStatus(w io.Writer, s *engine.Status) error {
 	}
 	if s.Mode == "kubernetes" && s.Canary.Hash == s.Stable.Hash {
 		row("Rollout", "%s: %s serves, and there is no candidate", s.Name, s.Stable)
+	} else if x := s.Experiment; x != nil {
+		row("Rollout", "%s: an experiment with %d arms%s", s.Name, len(x.Arms), attempt(s.Attempt))
 	} else {
 		row("Rollout", "%s: %s is to replace %s%s", s.Name, s.Canary, s.Stable, attempt(s.Attempt))
 	}
@@ -68,7 +71,9 @@ func writeStatus(w io.Writer, s *engine.Status) error {
 	if s.Observed.Mirror > 0 {
 		traffic += fmt.Sprintf(", %s mirrored", s.Observed.Mirror)
 	}
-	row("Traffic", "%s", traffic)
+	if s.Experiment == nil {
+		row("Traffic", "%s", traffic)
+	}
 	if s.Reason != "" {
 		row("Reason", "%s", s.Reason)
 	}
@@ -95,6 +100,9 @@ func writeStatus(w io.Writer, s *engine.Status) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	if err := writeExperiment(w, s.Experiment); err != nil {
+		return err
+	}
 	return writeEvidence(w, s)
 }
 
@@ -105,12 +113,47 @@ func attempt(n int) string {
 	return fmt.Sprintf(", attempt %d", n)
 }
 
+// servedArm is an arm and what it serves.
+type servedArm struct {
+	name     string
+	revision rollout.Revision
+}
+
+// writeExperiment prints how the arms of an experiment compare.
+func writeExperiment(w io.Writer, x *experiment.View) error {
+	if x == nil {
+		return nil
+	}
+	for _, rows := range [][][]string{report.ExperimentArms(x), report.ExperimentPairs(x)} {
+		if rows == nil {
+			continue
+		}
+		fmt.Fprintln(w)
+		t := table(w)
+		for i, cells := range rows {
+			line := strings.Join(cells, "\t")
+			if i == 0 {
+				line = strings.ToUpper(line)
+			}
+			fmt.Fprintln(t, line)
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "\n%s\n", report.ExperimentRule(x))
+	return err
+}
+
 // writeArms prints how each version does.
 func writeArms(w io.Writer, s *engine.Status) {
-	for _, arm := range []struct {
-		name     string
-		revision rollout.Revision
-	}{{"stable", s.Stable}, {"canary", s.Canary}} {
+	arms := []servedArm{{"stable", s.Stable}, {"canary", s.Canary}}
+	if x := s.Experiment; x != nil {
+		for _, a := range x.Arms[min(len(arms), len(x.Arms)):] {
+			arms = append(arms, servedArm{a.Name, rollout.Revision{Version: a.Version}})
+		}
+	}
+	for _, arm := range arms {
 		state := "not running"
 		if h, ok := s.Workloads[arm.name]; ok {
 			switch {

@@ -22,9 +22,13 @@ func standing(s rollout.State, spec Spec) []string {
 	}
 	var out []string
 	if s.Plan.Split.Sticky != (traffic.Sticky{}) {
+		stated := fmt.Sprintf("the stated rates (%s false rollbacks, %s false promotions)",
+			percent(s.Plan.Analysis.FalseRollback), percent(s.Plan.Analysis.FalsePromotion))
+		if e := s.Plan.Experiment; e != nil {
+			stated = fmt.Sprintf("the stated confidence of %s and rate of false alarms", percent(e.Confidence))
+		}
 		out = append(out, fmt.Sprintf("stickyBy keeps users on their arm, and users differ from each other in ways that do not average out: "+
-			"the stated rates (%s false rollbacks, %s false promotions) are not guaranteed here",
-			percent(s.Plan.Analysis.FalseRollback), percent(s.Plan.Analysis.FalsePromotion)))
+			"%s are not guaranteed here", stated))
 	}
 	if s.Phase.Terminal() {
 		return out

@@ -93,8 +93,18 @@ type ArmState struct {
 type PairState struct {
 	Sequence stats.Sequence   `json:"sequence"`
 	Spread   stats.Dispersion `json:"spread"`
+	// Labels is the evidence that labels come more often on one of the arms, with
+	// the shares of predictions that brought one by arm.
+	Labels *Coverage `json:"labels,omitempty"`
 	// Waiting are values of one arm to which the other has none yet.
 	Waiting [2]stats.Moments `json:"waiting"`
+}
+
+// Coverage is the evidence on whether labels come alike on two arms.
+type Coverage struct {
+	More stats.Process  `json:"more"` // on the second arm
+	Less stats.Process  `json:"less"`
+	Past [2]stats.Count `json:"past"` // labelled of predicted
 }
 
 // pair returns where the evidence on arms i < j is kept.

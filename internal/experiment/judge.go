@@ -52,6 +52,12 @@ func Judge(c Config, s State, elapsed time.Duration) Finding {
 	if f, ok := s.unsafe(c); ok {
 		return f
 	}
+	if why := s.selective(c); why != "" {
+		if c.MaxDuration > 0 && elapsed >= c.MaxDuration {
+			return Finding{Ending: OutTime, Reason: fmt.Sprintf("no winner within %s: %s", c.MaxDuration, why)}
+		}
+		return Finding{Reason: why}
+	}
 	if elapsed >= c.MinDuration {
 		if f, ok := s.winner(c); ok {
 			return f

@@ -23,7 +23,11 @@ func Begin(c Config) State {
 func (s State) clone() State {
 	s.Arms, s.Pairs = slices.Clone(s.Arms), slices.Clone(s.Pairs)
 	for i := range s.Pairs {
-		s.Pairs[i].Sequence = s.Pairs[i].Sequence.Clone()
+		p := &s.Pairs[i]
+		p.Sequence = p.Sequence.Clone()
+		if p.Labels != nil {
+			p.Labels = p.Labels.clone()
+		}
 	}
 	return s
 }
@@ -102,17 +106,21 @@ func (s *State) close(arm int, why string) {
 // compare takes the goal's values into the evidence on every pair.
 func (s *State) compare(c Config, temper bool, x analysis.Sample) {
 	values := make([]stats.Moments, len(c.Arms))
+	labels := make([]stats.Count, len(c.Arms))
 	for arm := range values {
 		counts, ok := goalOf(x, arm)
 		if !ok {
 			continue
 		}
 		values[arm] = c.Goal.values(counts)
-		s.Arms[arm].Predicted += predictions(counts)
+		labels[arm] = stats.Count{N: predictions(counts), K: values[arm].N}
+		s.Arms[arm].Predicted += labels[arm].N
 	}
 	for j := 1; j < len(values); j++ {
 		for i := range j {
-			s.Pairs[pair(i, j)].take(c.Goal, [2]stats.Moments{values[i], values[j]}, [2]stats.Moments{s.Arms[i].Past, s.Arms[j].Past}, temper)
+			p := &s.Pairs[pair(i, j)]
+			p.take(c.Goal, [2]stats.Moments{values[i], values[j]}, [2]stats.Moments{s.Arms[i].Past, s.Arms[j].Past}, temper)
+			p.cover(labels[i], labels[j])
 		}
 	}
 	decay := stats.Decay(x.End.Sub(x.Start).Seconds())

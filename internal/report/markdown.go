@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -32,15 +33,19 @@ func (r Report) markdown(b *strings.Builder) {
 	}
 	row(b, "arm", "version", "requests", "failed")
 	row(b, "---", "---", "---:", "---:")
-	for _, a := range []struct{ name, version string }{{"stable", r.Stable}, {"canary", r.Canary}} {
+	for _, a := range r.versions() {
 		row(b, a.name, plain(a.version), fmt.Sprint(r.Arms[a.name].Requests), fmt.Sprint(r.Arms[a.name].Errors))
 	}
-	if len(r.Steps) > 0 {
+	r.experiment(b)
+	if len(r.Steps) > 0 && r.Experiment == nil {
 		b.WriteString("\n")
 		row(b, "step", "became", "took", "canary served", "verdict")
 		row(b, "---", "---", "---:", "---:", "---")
 	}
 	for _, s := range r.Steps {
+		if r.Experiment != nil {
+			break // there is one, which the table above tells of
+		}
 		took := "-"
 		if s.Seconds > 0 {
 			took = lasted(s.Seconds)
@@ -62,6 +67,42 @@ func (r Report) markdown(b *strings.Builder) {
 		b.WriteString("The journal no longer holds how this attempt began: the counts are of the rest.\n")
 	}
 	r.history(b)
+}
+
+// version is an arm and what it served.
+type version struct{ name, version string }
+
+func (r Report) versions() []version {
+	if r.Experiment == nil {
+		return []version{{"stable", r.Stable}, {"canary", r.Canary}}
+	}
+	var out []version
+	for _, a := range r.Experiment.Arms {
+		out = append(out, version{a.Name, a.Version})
+	}
+	return out
+}
+
+// experiment writes how the arms compare.
+func (r Report) experiment(b *strings.Builder) {
+	if r.Experiment == nil {
+		return
+	}
+	for _, t := range [][][]string{ExperimentArms(r.Experiment), ExperimentPairs(r.Experiment)} {
+		for i, cells := range t {
+			if i == 0 {
+				b.WriteString("\n")
+			}
+			for j := range cells {
+				cells[j] = plain(cells[j])
+			}
+			row(b, cells...)
+			if i == 0 {
+				row(b, slices.Repeat([]string{"---"}, len(cells))...)
+			}
+		}
+	}
+	fmt.Fprintf(b, "\n%s\n", plain(ExperimentRule(r.Experiment)))
 }
 
 func (r Report) history(b *strings.Builder) {

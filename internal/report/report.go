@@ -5,6 +5,7 @@ import (
 
 	"github.com/haldane-dev/haldane/internal/analysis"
 	"github.com/haldane-dev/haldane/internal/engine"
+	"github.com/haldane-dev/haldane/internal/experiment"
 	"github.com/haldane-dev/haldane/internal/rollout"
 )
 
@@ -36,7 +37,9 @@ type Report struct {
 	Steps          []Step         `json:"steps"`
 	Metrics        []Metric       `json:"metrics"` // as last judged
 	Events         []Event        `json:"events"`
-	Warnings       []string       `json:"warnings,omitempty"`
+	// Experiment is how the arms compare, of a plan that compares them by a goal.
+	Experiment *experiment.View `json:"experiment,omitempty"`
+	Warnings   []string         `json:"warnings,omitempty"`
 	// Partial says that the journal no longer holds how the attempt began, so
 	// that counts are of the rest.
 	Partial bool `json:"partial,omitempty"`
@@ -109,7 +112,7 @@ func New(s Source) Report {
 		Rollout: st.Name, Stable: st.Stable.String(), Canary: st.Canary.String(), Attempt: st.Attempt,
 		Result: resultOf(st), Phase: st.Phase, Reason: st.Reason, Began: st.Began, Ended: st.Now,
 		FalseRollback: st.FalseRollback, FalsePromotion: st.FalsePromotion,
-		Metrics: metrics(st.Verdict), Warnings: st.Warnings, Events: []Event{},
+		Metrics: metrics(st.Verdict), Warnings: st.Warnings, Events: []Event{}, Experiment: st.Experiment,
 	}
 	for _, e := range s.Events {
 		if e.Attempt != st.Attempt || e.Revision != r.Canary {

@@ -17,6 +17,9 @@ func (t *turn) climb() bool {
 	hold, leave := t.hold(), false
 	t.s.Asking = false
 	switch {
+	case hold.kind != noHold && t.overdue():
+		t.complete(fmt.Sprintf("its time is over, and nothing can be said: %s", hold.why))
+		return true
 	case t.s.Deadline:
 		t.waiting = fmt.Sprintf("Held at %s: its deadline has passed. %s", t.share(), t.s.Plan.wayOut("Promote"))
 	case t.s.HeldBy != "":

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/haldane-dev/haldane/internal/analysis"
 	"github.com/haldane-dev/haldane/internal/experiment"
 	"github.com/haldane-dev/haldane/internal/traffic"
 )
@@ -81,8 +82,18 @@ func (t *turn) weigh() {
 	if t.s.Plan.Experiment == nil || t.o.Experiment == nil {
 		return
 	}
-	before := t.s.trial()
-	t.s.Experiment = t.o.Experiment
+	t.deals(*t.o.Experiment)
+}
+
+// deals takes over what is known of the experiment. If traffic is divided anew by
+// it, the step's clock waits until it flows so.
+func (t *turn) deals(next experiment.State) {
+	before, slots := t.s.trial(), t.s.slots()
+	t.s.Experiment = &next
+	if t.s.slots() != slots {
+		t.s.StepBegan = noTime
+		t.aim()
+	}
 	t.tellClosed(before)
 }
 
@@ -108,11 +119,7 @@ func (t *turn) unsafe() bool {
 			if !t.s.open(role) || !t.stopped(role) {
 				continue
 			}
-			before := t.s.trial()
-			next := experiment.Close(*e, before, arm, "it has stopped"+t.message(role))
-			t.s.Experiment = &next
-			t.tellClosed(before)
-			t.aim()
+			t.deals(experiment.Close(*e, t.s.trial(), arm, "it has stopped"+t.message(role)))
 		}
 	}
 	f := t.finding()
@@ -126,6 +133,50 @@ func (t *turn) unsafe() bool {
 func (t *turn) stopped(r Role) bool {
 	h := t.o.Workloads[r]
 	return h.Failed && t.now.After(t.s.PhaseBegan) && (h.Since.IsZero() || !h.Since.Before(t.s.Began))
+}
+
+// overdue reports whether the experiment's time is over, and nobody holds it.
+func (t *turn) overdue() bool {
+	e := t.s.Plan.Experiment
+	return e != nil && e.MaxDuration > 0 && t.s.HeldBy == "" && t.s.Compared(t.now) >= e.MaxDuration
+}
+
+// variantInvalid returns why the comparison of an open variant cannot be trusted
+// now, "" if all can.
+func (t *turn) variantInvalid() string {
+	if !t.s.Plan.many() {
+		return ""
+	}
+	for arm, a := range t.s.trial().Arms {
+		if arm >= traffic.NumArms && t.s.open(Role(arm)) && a.Verdict.Decision == analysis.Invalid {
+			return fmt.Sprintf("%s: %s", t.s.Plan.ArmName(Role(arm)), orElse(a.Verdict.Reason, "the comparison cannot be trusted"))
+		}
+	}
+	return ""
+}
+
+// variantLost takes everything back if a variant cannot be had: the experiment
+// would not be the one that was asked for.
+func (t *turn) variantLost() bool {
+	if !t.s.Plan.many() {
+		return false
+	}
+	late := !t.now.Before(t.s.PhaseBegan.Add(t.s.Plan.readyWithin()))
+	for arm, a := range t.s.Plan.Experiment.Arms {
+		role := Role(arm)
+		if arm < traffic.NumArms || t.o.Workloads[role].Ready {
+			continue
+		}
+		switch {
+		case t.stopped(role):
+			t.takeBack(fmt.Sprintf("%s (%s) did not become ready%s", a.Name, a.Version, t.message(role)))
+			return true
+		case late:
+			t.takeBack(fmt.Sprintf("%s (%s) was not ready within %s%s", a.Name, a.Version, t.s.Plan.readyWithin(), t.message(role)))
+			return true
+		}
+	}
+	return false
 }
 
 // variantsReady reports whether every variant serves and, if not, says what it

@@ -34,8 +34,10 @@ func (t *turn) hold() hold {
 	switch {
 	case t.o.Blind != "":
 		return hold{holdBlind, fmt.Sprintf("Held at %s: nothing can be measured: %s", t.share(), t.o.Blind)}
-	case invalid != "":
+	case invalid != "" && t.s.open(canary):
 		return hold{holdInvalid, fmt.Sprintf("Held at %s: %s", t.share(), invalid)}
+	case t.variantInvalid() != "":
+		return hold{holdInvalid, fmt.Sprintf("Held at %s: %s", t.share(), t.variantInvalid())}
 	case !t.carried() && !t.s.StepBegan.IsZero():
 		return hold{holdTraffic, fmt.Sprintf("Held at %s: the router no longer confirms that %s gets it", t.share(), p.Canary)}
 	case !t.carried():

@@ -32,6 +32,8 @@ func (t *turn) initialize() bool {
 			return true
 		}
 		t.waiting = fmt.Sprintf("Waiting for %s to become ready%s", p.Canary, t.message(canary))
+	case t.variantLost():
+		return true
 	case !t.variantsReady():
 	case !t.ready(stable):
 		// Not the candidate's fault: it is not ended for that.
