@@ -17,7 +17,10 @@ func (m *ModelRollout) Default() {
 			m.Spec.Analysis.Metrics = []Metric{{Name: "agreement", Pairs: &Pairs{MaxDisagreement: 0.02}}}
 		}
 	}
-	if e := m.Spec.Endpoints; e != nil {
+	if f := m.Spec.Routing.Flag; f != nil {
+		f.setDefaults(m.Name)
+	}
+	if e := m.Spec.Endpoints; e != nil && m.Spec.Routing.Flag == nil {
 		e.Stable.setDefaults()
 		e.Canary.setDefaults()
 		for name, v := range e.Variants {
@@ -35,7 +38,7 @@ func (m *ModelRollout) Default() {
 	if m.Spec.Inference.Threshold == 0 {
 		m.Spec.Inference.Threshold = 0.5
 	}
-	m.Spec.Analysis.setDefaults()
+	m.Spec.Analysis.setDefaults(m.Spec.Routing.Flag == nil)
 	if l := m.Spec.Analysis.Load; l != nil {
 		l.setDefaults(m.Spec.Routing.StickyBy != nil)
 	}
@@ -108,7 +111,8 @@ func (g *Gateway) setDefaults() {
 	orDuration(&l.IdleTimeout, 90*time.Second)
 }
 
-func (a *Analysis) setDefaults() {
+// setDefaults fills in the rest. Requests are seen unless the split is a flag's.
+func (a *Analysis) setDefaults(seen bool) {
 	orProbability(&a.FalseRollbackProbability, 0.01)
 	orProbability(&a.FalsePromotionProbability, 0.05)
 	orDuration(&a.Interval, time.Second)
@@ -121,7 +125,7 @@ func (a *Analysis) setDefaults() {
 	if a.Controls.Dispersion == "" {
 		a.Controls.Dispersion = "auto"
 	}
-	if len(a.Metrics) == 0 {
+	if len(a.Metrics) == 0 && seen {
 		a.Metrics = []Metric{
 			{Name: "errors", ErrorRate: &ErrorRate{}},
 			{Name: "latency", Latency: &Latency{}},

@@ -211,7 +211,7 @@ type Mirror struct {
 // Routing is exactly one router, and who goes where.
 //
 // +kubebuilder:validation:XValidation:rule="[has(self.gateway), has(self.gatewayAPI), has(self.istio), has(self.nginx), has(self.appMesh), has(self.replicas)].exists_one(x, x)",message="needs exactly one of gateway, gatewayAPI, istio, nginx, appMesh, replicas"
-// +kubebuilder:validation:XValidation:rule="!has(self.flag)",fieldPath=".flag",message="is not available in this version"
+// +kubebuilder:validation:XValidation:rule="!has(self.flag)",fieldPath=".flag",message="is answered in local mode (haldane run) alone: on a cluster write gateway"
 // +kubebuilder:validation:XValidation:rule="!(has(self.always) && self.always.exists(m, has(m.cohort) && !(has(self.cohorts) && self.cohorts.exists(c, c.name == m.cohort)))) && !(has(self.never) && self.never.exists(m, has(m.cohort) && !(has(self.cohorts) && self.cohorts.exists(c, c.name == m.cohort))))",message="a cohort of always or never is not defined: list it under cohorts"
 // +kubebuilder:validation:XValidation:rule="has(self.stickyBy) || !((has(self.always) && self.always.exists(m, has(m.cohort))) || (has(self.never) && self.never.exists(m, has(m.cohort))))",message="a cohort of always or never needs stickyBy, which says where a request's key is found"
 // +kubebuilder:validation:XValidation:rule="has(self.country) || !((has(self.always) && self.always.exists(m, has(m.country))) || (has(self.never) && self.never.exists(m, has(m.country))))",message="the country of always or never cannot be known: say under country which header tells it"
@@ -236,7 +236,7 @@ type Routing struct {
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:validation:Type=object
 	// +kubebuilder:pruning:PreserveUnknownFields
-	Flag Reserved `json:"flag,omitempty"`
+	Flag *Flag `json:"flag,omitempty"`
 	// StickyBy keeps a user on one arm.
 	StickyBy *StickyBy `json:"stickyBy,omitempty"`
 	// Always goes to the candidate whatever the weight.

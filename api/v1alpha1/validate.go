@@ -25,6 +25,7 @@ func (m *ModelRollout) validate(v *validator) []Problem {
 	v.what(&m.Spec)
 	v.strategy(&m.Spec)
 	v.routing(&m.Spec.Routing)
+	v.flag(&m.Spec)
 	v.inference(&m.Spec.Inference)
 	v.analysis(&m.Spec)
 	v.hooks("spec.hooks", m.Spec.Hooks)
@@ -87,8 +88,12 @@ func (v *validator) what(s *Spec) {
 		return
 	}
 	stable, canary := &s.Endpoints.Stable, &s.Endpoints.Canary
-	v.endpoint("spec.endpoints.stable", stable)
-	v.endpoint("spec.endpoints.canary", canary)
+	check := v.endpoint
+	if s.Routing.Flag != nil {
+		check = v.elsewhere
+	}
+	check("spec.endpoints.stable", stable)
+	check("spec.endpoints.canary", canary)
 	if stable.Version != "" && stable.Version == canary.Version {
 		v.add("spec.endpoints.canary.version", "is %s, like stable's: give the candidate a version of its own", canary.Version)
 	}
@@ -131,7 +136,6 @@ func (v *validator) routing(r *Routing) {
 		"nginx": r.Nginx != nil, "appMesh": r.AppMesh != nil, "replicas": r.Replicas != nil, "flag": r.Flag != nil,
 	}
 	if v.one(path, present, "gateway", "gatewayAPI", "istio", "nginx", "appMesh", "replicas", "flag") {
-		v.reserved(path+".flag", r.Flag, "")
 		v.router(path, r)
 	}
 	if r.Gateway != nil {
@@ -198,13 +202,13 @@ func (v *validator) matches(path string, ms []Match, r *Routing, cohorts map[str
 				v.add(fmt.Sprintf("%s.country[%d]", at, j), "%q is no country: write two capital letters (ISO 3166-1), like NL", c)
 			}
 		}
-		if len(m.Country) > 0 && r.Country == nil {
+		if len(m.Country) > 0 && r.Country == nil && r.Flag == nil {
 			v.add(at+".country", "cannot be known: say under routing.country which database or header tells it")
 		}
 		if m.Cohort != "" && !cohorts[m.Cohort] {
 			v.add(at+".cohort", "%q is not defined: list it under routing.cohorts", m.Cohort)
 		}
-		if m.Cohort != "" && r.StickyBy == nil {
+		if m.Cohort != "" && r.StickyBy == nil && r.Flag == nil {
 			v.add(at+".cohort", "needs routing.stickyBy, which says where a request's key is found")
 		}
 	}

@@ -23,7 +23,6 @@ import (
 	"github.com/haldane-dev/haldane/internal/rollout"
 	"github.com/haldane-dev/haldane/internal/router/object"
 	"github.com/haldane-dev/haldane/internal/traffic"
-	"github.com/haldane-dev/haldane/internal/workload/process"
 )
 
 // arms is how the arms of a rollout are asked, past the split.
@@ -39,7 +38,7 @@ type arms struct {
 const maxFile = 16 << 20
 
 // localArms are those of this machine; files are relative to dir.
-func localArms(w *process.Workload, dir string) arms {
+func localArms(w models, dir string) arms {
 	return arms{
 		address: func(_ context.Context, arm traffic.Arm, _ check.Check) (string, error) {
 			if at := w.URL(arm); at != "" {

@@ -20,8 +20,14 @@ func (l *local) listen() error {
 		return cli.Usage(fmt.Errorf("--api: %w", err))
 	}
 	var err error
-	if l.data, err = net.Listen("tcp", o.Rollout.Spec.Routing.Gateway.Listen); err != nil {
-		return fmt.Errorf("spec.routing.gateway.listen: %w: choose another address, or end what listens there", err)
+	at, field := "", "gateway"
+	if f := o.Rollout.Spec.Routing.Flag; f != nil {
+		at, field = f.Listen, "flag"
+	} else {
+		at = o.Rollout.Spec.Routing.Gateway.Listen
+	}
+	if l.data, err = net.Listen("tcp", at); err != nil {
+		return fmt.Errorf("spec.routing.%s.listen: %w: choose another address, or end what listens there", field, err)
 	}
 	if b := o.Rollout.Spec.Strategy.BlueGreen; b != nil && b.Preview.Listen != "" {
 		if l.preview, err = net.Listen("tcp", b.Preview.Listen); err != nil {
@@ -31,7 +37,7 @@ func (l *local) listen() error {
 	if l.api, err = net.Listen("tcp", api); err != nil {
 		return fmt.Errorf("the API's address: %w: choose another with --api, or end what listens there", err)
 	}
-	l.links = map[string]string{"gateway": address(l.data), "dashboard": address(l.api)}
+	l.links = map[string]string{field: address(l.data), "dashboard": address(l.api)}
 	if l.preview != nil {
 		l.links["preview"] = address(l.preview)
 	}

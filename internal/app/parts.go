@@ -73,7 +73,7 @@ func newRecorder(m *v1alpha1.ModelRollout) *telemetry.Recorder {
 }
 
 func recorderOptions(m *v1alpha1.ModelRollout) telemetry.Options {
-	o := telemetry.Options{Sticky: m.Spec.Routing.StickyBy != nil, Arms: numArms(m)}
+	o := telemetry.Options{Sticky: sticky(m), Arms: numArms(m)}
 	o.Value, _ = valueBounds(m, "value")
 	o.TTFT, _ = valueBounds(m, "timeToFirstToken")
 	o.PerToken, _ = valueBounds(m, "timePerToken")
@@ -99,7 +99,7 @@ func ledgerOptions(m *v1alpha1.ModelRollout, id rollout.ID, revision string, log
 		}
 	}
 	out.Events = events(m)
-	if m.Spec.Routing.StickyBy != nil {
+	if sticky(m) {
 		out.UserKey = func(user string) uint64 { return traffic.KeyHash(m.Name, user) } // salted as splitTemplate does
 	}
 	if b, ok := valueBounds(m, "feedback"); ok {
@@ -156,11 +156,15 @@ type counting struct {
 	feedback http.Handler     // takes what comes back for them
 	events   http.Handler     // takes what happens after them; nil: no metric asks
 	tracer   gateway.Tracer   // follows requests; nil: nobody does
+	token    string           // what callers of a flag must present
 	redial   time.Duration    // for how long a refused connection is tried again
 }
 
 // newGateway builds the data plane. Paths in the file are relative to dir.
 func newGateway(m *v1alpha1.ModelRollout, to counting, dir string, log *slog.Logger) (*gateway.Gateway, error) {
+	if m.Spec.Routing.Flag != nil {
+		return newFlag(m, to, log)
+	}
 	g, in := m.Spec.Routing.Gateway, m.Spec.Inference
 	reader, err := inference.New(inference.Options{
 		Threshold: in.Threshold, Classes: in.Classes, Expr: in.Expr, MaxBody: g.Limits.ReadBodyBytes,
@@ -357,7 +361,7 @@ func read[T any](ctx context.Context, j store.Journal, id rollout.ID, kind store
 const closeWithin = 15 * time.Second
 
 // upstream returns where an arm is served now.
-func upstream(w *process.Workload, p rollout.Plan) func(traffic.Arm) gateway.Upstream {
+func upstream(w models, p rollout.Plan) func(traffic.Arm) gateway.Upstream {
 	return func(a traffic.Arm) gateway.Upstream {
 		version := p.Stable.Version
 		switch i := int(a) - traffic.NumArms; {

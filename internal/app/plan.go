@@ -13,6 +13,7 @@ import (
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
 	"github.com/haldane-dev/haldane/internal/analysis"
+	"github.com/haldane-dev/haldane/internal/gateway/ofrep"
 	"github.com/haldane-dev/haldane/internal/metric"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	"github.com/haldane-dev/haldane/internal/traffic"
@@ -34,7 +35,7 @@ func plan(m *v1alpha1.ModelRollout, stable, canary rollout.Revision) (rollout.Pl
 	if err != nil {
 		return rollout.Plan{}, err
 	}
-	cfg.Sticky = m.Spec.Routing.StickyBy != nil
+	cfg.Sticky = sticky(m)
 	cfg.PerRequest = !cfg.Sticky
 	return rollout.Plan{
 		Name:        rollout.ID(m.Name),
@@ -87,10 +88,18 @@ func splitTemplate(m *v1alpha1.ModelRollout) traffic.Split {
 	r := m.Spec.Routing
 	s := traffic.Split{Salt: m.Name, Always: matches(r.Always), Never: matches(r.Never)}
 	s.Compare = pairing(m.Spec.Analysis.Metrics)
-	if r.StickyBy != nil {
+	switch {
+	case r.Flag != nil:
+		s.Sticky.Header = ofrep.TargetingKey
+	case r.StickyBy != nil:
 		s.Sticky = traffic.Sticky(*r.StickyBy)
 	}
 	return s
+}
+
+// sticky reports whether users stay on their arm.
+func sticky(m *v1alpha1.ModelRollout) bool {
+	return m.Spec.Routing.StickyBy != nil || m.Spec.Routing.Flag != nil
 }
 
 func matches(in []v1alpha1.Match) []traffic.Match {

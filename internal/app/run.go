@@ -26,6 +26,7 @@ import (
 	"github.com/haldane-dev/haldane/internal/traffic"
 	"github.com/haldane-dev/haldane/internal/web"
 	"github.com/haldane-dev/haldane/internal/workload"
+	"github.com/haldane-dev/haldane/internal/workload/elsewhere"
 	"github.com/haldane-dev/haldane/internal/workload/process"
 )
 
@@ -38,7 +39,7 @@ type local struct {
 	ledger   *feedback.Ledger
 	gateway  *gateway.Gateway
 	traces   traces
-	workload *process.Workload
+	workload models
 	engine   *engine.Engine
 	outside  outsiders
 	web      *web.Server
@@ -124,6 +125,13 @@ func (l *local) assemble() error {
 	if events(m) != nil {
 		to.events = l.ledger.Events()
 	}
+	if f := m.Spec.Routing.Flag; f != nil && f.TokenFrom != nil {
+		token, err := localSecrets(o.Dir)(context.Background(), *f.TokenFrom)
+		if err != nil {
+			return cli.Usage(fmt.Errorf("spec.routing.flag.tokenFrom: %w", err))
+		}
+		to.token = string(token)
+	}
 	if l.gateway, err = newGateway(m, to, o.Dir, o.Logger); err != nil {
 		return cli.Usage(err) // all that can be wrong with it stands in the file
 	}
@@ -143,21 +151,11 @@ func (l *local) assemble() error {
 func (l *local) build(recorder *telemetry.Recorder) error {
 	o := &l.options
 	m := o.Rollout
-	e := m.Spec.Endpoints
-	var err error
-	endpoints := map[rollout.Role]process.Endpoint{
-		0: endpoint(e.Stable, l.plan.Stable.Hash, o.Dir),
-		1: endpoint(e.Canary, l.plan.Canary.Hash, o.Dir),
-	}
 	var names []string
-	for i, a := range variants(l.plan) {
-		one := endpoint(e.Variants[a.Name], l.plan.Canary.Hash, o.Dir)
-		one.Name = a.Name
-		endpoints[rollout.Role(traffic.NumArms+i)] = one
+	for _, a := range variants(l.plan) {
 		names = append(names, a.Name)
 	}
-	l.workload, err = process.New(endpoints, process.Options{Logger: o.Logger, Output: o.Output})
-	if err != nil {
+	if err := l.serveModels(); err != nil {
 		return cli.Usage(err)
 	}
 	cohorts, err := Cohorts(m.Spec.Routing.Cohorts, o.Dir)
@@ -201,6 +199,38 @@ func (l *local) front(mark string) front {
 	}
 }
 
+// models are what all arms run on.
+type models interface {
+	workload.Workload
+	URL(rollout.Role) string  // where an arm is served, "" if it is nowhere or elsewhere
+	Changed() <-chan struct{} // tells that health may have changed
+}
+
+// serveModels makes the workload.
+func (l *local) serveModels() error {
+	o := &l.options
+	if o.Rollout.Spec.Routing.Flag != nil {
+		l.workload = elsewhere.New(l.plan.Stable, l.plan.Canary)
+		return nil
+	}
+	e := o.Rollout.Spec.Endpoints
+	endpoints := map[rollout.Role]process.Endpoint{
+		0: endpoint(e.Stable, l.plan.Stable.Hash, o.Dir),
+		1: endpoint(e.Canary, l.plan.Canary.Hash, o.Dir),
+	}
+	for i, a := range variants(l.plan) {
+		one := endpoint(e.Variants[a.Name], l.plan.Canary.Hash, o.Dir)
+		one.Name = a.Name
+		endpoints[rollout.Role(traffic.NumArms+i)] = one
+	}
+	w, err := process.New(endpoints, process.Options{Logger: o.Logger, Output: o.Output})
+	if err != nil {
+		return err
+	}
+	l.workload = w
+	return nil
+}
+
 // run serves until the rollout has ended, something fails, or ctx ends.
 func (l *local) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
@@ -236,7 +266,9 @@ func (l *local) run(ctx context.Context) error {
 		return err
 	})
 	if l.options.Ready != nil {
-		l.options.Ready(cli.Addresses{Gateway: l.links["gateway"], Dashboard: l.links["dashboard"], Preview: l.links["preview"]})
+		l.options.Ready(cli.Addresses{
+			Gateway: l.links["gateway"], Flag: l.links["flag"], Dashboard: l.links["dashboard"], Preview: l.links["preview"],
+		})
 	}
 	g.Go(func() error {
 		select {

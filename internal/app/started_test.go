@@ -35,6 +35,7 @@ type started struct {
 	ctx       context.Context
 	gateway   string
 	preview   string
+	flag      string
 	dashboard string
 	file      string // that it was started with
 	stop      context.CancelFunc
@@ -65,7 +66,7 @@ func start(t *testing.T, text, state string) *started {
 	}()
 	select {
 	case a := <-ready:
-		s.gateway, s.preview, s.dashboard = a.Gateway, a.Preview, a.Dashboard
+		s.gateway, s.flag, s.preview, s.dashboard = a.Gateway, a.Flag, a.Preview, a.Dashboard
 		var err error
 		if s.Client, err = client.New(a.Dashboard, ""); err != nil {
 			t.Fatal(err)

@@ -86,7 +86,8 @@ type RunOptions struct {
 
 // Addresses is where a running rollout answers.
 type Addresses struct {
-	Gateway   string `json:"gateway"`           // http://127.0.0.1:8080
+	Gateway   string `json:"gateway,omitempty"` // http://127.0.0.1:8080; "" if there is a flag instead
+	Flag      string `json:"flag,omitempty"`    // http://127.0.0.1:8016
 	Dashboard string `json:"dashboard"`         // http://127.0.0.1:7600
 	Preview   string `json:"preview,omitempty"` // of the candidate alone; "" without one
 }

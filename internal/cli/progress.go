@@ -69,7 +69,11 @@ func (p *progress) addresses(a Addresses) {
 		p.json(line{Addresses: &a})
 		return
 	}
-	p.print(fmt.Sprintf("Gateway    %s\nDashboard  %s\n", a.Gateway, a.Dashboard))
+	name, at := "Gateway", a.Gateway
+	if a.Flag != "" {
+		name, at = "Flag", a.Flag
+	}
+	p.print(fmt.Sprintf("%-9s  %s\nDashboard  %s\n", name, at, a.Dashboard))
 	if a.Preview != "" {
 		p.print(fmt.Sprintf("Preview    %s\n", a.Preview))
 	}

@@ -51,6 +51,9 @@ func (l *Ledger) Parts(q Question) (parts [traffic.NumArms]Parted, next time.Tim
 		p.Value.Add(n.value)
 		parts[c.arm].Classes[as] = p
 	}, func(c cell, n counts) {
+		if c.arm >= traffic.NumArms {
+			return
+		}
 		parts[c.arm].Events[c.class] = parts[c.arm].Events[c.class].plus(n)
 	})
 	return parts, next, err

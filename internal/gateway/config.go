@@ -141,6 +141,12 @@ type Config struct {
 	Events     http.Handler
 	EventsPath string
 
+	// Own, if set, answers everything but the questions whether the gateway is
+	// well: no request is forwarded. It decides by Evaluate.
+	Own http.Handler
+	// Countries says that all who are evaluated bring their countries along.
+	Countries bool
+
 	// TrustedProxies are the networks whose forwarding headers, and whose
 	// CountryHeader, are believed. Those of anybody else are replaced.
 	TrustedProxies []netip.Prefix

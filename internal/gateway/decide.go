@@ -91,8 +91,11 @@ func (r *Request) Country() string {
 	return r.country
 }
 
-// locate finds the country of r: what a trusted proxy says, else the file.
+// locate finds the country of r: what it brought, else what a trusted proxy says, else the file.
 func (p *policy) locate(r *Request) string {
+	if r.brought != "" {
+		return r.brought
+	}
 	trusted := p.trusts(r.Peer)
 	if p.cfg.CountryHeader != "" && trusted {
 		if code := countryCode(r.Head.Header(p.cfg.CountryHeader)); code != "" {

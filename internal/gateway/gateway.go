@@ -81,6 +81,10 @@ func (g *Gateway) serveHTTP(w http.ResponseWriter, r *http.Request, preview bool
 		g.serveOps(w, r)
 		return
 	}
+	if g.cfg.Own != nil {
+		g.cfg.Own.ServeHTTP(w, r)
+		return
+	}
 	if h := g.returns(r.URL.Path); h != nil {
 		g.take(h, w, r)
 		return

@@ -43,6 +43,7 @@ type Request struct {
 	policy  *policy
 	country string
 	located bool // country was looked for
+	brought string
 }
 
 // Decision is where a request goes. Its zero Arm with no endpoint and not Ready

@@ -203,7 +203,9 @@ func (g *Gateway) Table() (Table, bool) {
 
 // FindsCountries reports whether the gateway has anything to find the country
 // of a request by. A table with country matches is refused if not.
-func (g *Gateway) FindsCountries() bool { return g.cfg.CountryDB != "" || g.cfg.CountryHeader != "" }
+func (g *Gateway) FindsCountries() bool {
+	return g.cfg.CountryDB != "" || g.cfg.CountryHeader != "" || g.cfg.Countries
+}
 
 // SetTable makes t the table of every request that comes after. A table that
 // cannot be used is refused and the old one stays.
