@@ -169,6 +169,10 @@ func (l *local) build(recorder *telemetry.Recorder) error {
 		}
 	}
 	source := embedded.New(recorder, ledger, names...)
+	labels := ledger
+	if !hasOutcome(l.plan) {
+		labels = nil // only values and events come back
+	}
 	mark := newMark()
 	l.outside, err = outside(m, caller{secrets: localSecrets(o.Dir), arms: localArms(l.workload, o.Dir), front: l.front(mark), client: outbound.New(outbound.Options{}), link: l.links["dashboard"], log: o.Logger})
 	if err != nil {
@@ -183,7 +187,7 @@ func (l *local) build(recorder *telemetry.Recorder) error {
 			Upstream: upstream(l.workload, l.plan), Load: told(m.Spec.Analysis.Load, mark),
 			Revision: func() string { return l.plan.Canary.Hash },
 		}),
-		Source: source, Store: l.store, Journal: l.store, Summary: summary{source, ledger, l.plan.ArmName},
+		Source: source, Store: l.store, Journal: l.store, Summary: summary{source, labels, l.plan.ArmName},
 		Links: l.links, Logger: o.Logger, Changed: l.workload.Changed(),
 		Outside: l.outside.say, Listeners: l.outside.listeners(),
 		Warnings: func() []string { return append(edits.warnings(), l.outside.warnings()...) },

@@ -26,7 +26,7 @@ func uneven(labels map[string]Coverage) string {
 	}
 	ps, pc := s.share(), c.share()
 	low, high := min(ps, pc), max(ps, pc)
-	if high-low < unevenPoints && high < unevenRatio*low {
+	if high-low < unevenPoints && high <= unevenRatio*low {
 		return ""
 	}
 	ns, nc := float64(s.Predicted), float64(c.Predicted)

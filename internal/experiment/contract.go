@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"strings"
 	"time"
 
 	"github.com/haldane-dev/haldane/internal/analysis"
@@ -29,6 +30,21 @@ type Config struct {
 	Every    time.Duration `json:"every,omitempty"`
 	// Promote lets a canary that wins take stable's place.
 	Promote bool `json:"promote,omitempty"`
+}
+
+// Versions names what the arms serve, in their order: "v1, v2 and v3".
+func (c Config) Versions() string {
+	var b strings.Builder
+	for i, a := range c.Arms {
+		switch {
+		case i > 0 && i == len(c.Arms)-1:
+			b.WriteString(" and ")
+		case i > 0:
+			b.WriteString(", ")
+		}
+		b.WriteString(a.Version)
+	}
+	return b.String()
 }
 
 // Arm is one arm as the file has it.

@@ -69,6 +69,8 @@ func (s *State) guard(c Config, rules analysis.Config, x analysis.Sample, canary
 				before = *a.Safety
 			}
 			after, verdict := analysis.Step(rules, before, x.Pair(i))
+			// The analysis knows two arms, and calls the treatment the canary.
+			verdict.Reason = strings.ReplaceAll(verdict.Reason, "canary", c.Arms[arm].Name)
 			a.Safety, v = &after, verdict
 		}
 		a.Verdict = v

@@ -286,3 +286,14 @@ func TestOneSidedBlocksWait(t *testing.T) {
 		t.Errorf("%+v", s.Arms)
 	}
 }
+
+func TestVersions(t *testing.T) {
+	c := three()
+	if got := c.Versions(); got != "v1, v2 and v3" {
+		t.Error(got)
+	}
+	c.Arms = c.Arms[:2]
+	if got := c.Versions(); got != "v1 and v2" {
+		t.Error(got)
+	}
+}

@@ -61,8 +61,12 @@ func (r Report) markdown(b *strings.Builder) {
 	for _, m := range r.Metrics {
 		row(b, plain(m.Name), plain(string(m.Decision)), plain(m.Numbers), plain(m.Reason))
 	}
-	fmt.Fprintf(b, "\nA healthy rollout is taken back with probability at most %s; a metric at its margin is passed with probability at most %s.\n",
-		percent(r.FalseRollback), percent(r.FalsePromotion))
+	if r.Experiment != nil {
+		fmt.Fprintf(b, "\nA healthy treatment is closed with probability at most %s.\n", percent(r.FalseRollback))
+	} else {
+		fmt.Fprintf(b, "\nA healthy rollout is taken back with probability at most %s; a metric at its margin is passed with probability at most %s.\n",
+			percent(r.FalseRollback), percent(r.FalsePromotion))
+	}
 	if r.Partial {
 		b.WriteString("The journal no longer holds how this attempt began: the counts are of the rest.\n")
 	}
@@ -133,6 +137,9 @@ func (r Report) headline() string {
 	case Promoted:
 		return fmt.Sprintf("✅ %s promoted%s after %s", v, attempt, took)
 	case Completed:
+		if r.Experiment != nil {
+			return fmt.Sprintf("✅ the experiment%s ended as planned after %s", attempt, took)
+		}
 		return fmt.Sprintf("✅ %s compared%s and ended as planned after %s", v, attempt, took)
 	case RolledBack:
 		return fmt.Sprintf("❌ %s taken back%s after %s", v, attempt, took)

@@ -100,6 +100,10 @@ func (t *turn) begin(f Plan, n int) {
 	if n > 1 {
 		again = fmt.Sprintf(", attempt %d", n)
 	}
+	if f.Experiment != nil {
+		t.emit(EventStarted, "An experiment of %s begins%s: all start, all traffic stays on %s", f.Experiment.Versions(), again, f.Stable)
+		return
+	}
 	t.emit(EventStarted, "%s is to replace %s%s: both start, all traffic stays on %s", f.Canary, f.Stable, again, f.Stable)
 }
 

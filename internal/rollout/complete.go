@@ -18,6 +18,10 @@ func (t *turn) completing() bool {
 	p := t.s.Plan
 	t.enter(Completed, t.s.Reason)
 	t.retire(Completed)
+	if p.Experiment != nil {
+		t.emit(EventCompleted, "The experiment of %s ends, all traffic is on %s: %s", p.Experiment.Versions(), p.Stable, t.s.Reason)
+		return true
+	}
 	t.emit(EventCompleted, "%s was compared with %s and ends, all traffic is on %s: %s", p.Canary, p.Stable, p.Stable, orElse(t.s.Reason, "as the plan says"))
 	return true
 }

@@ -63,7 +63,11 @@ func (t *turn) start() bool {
 	if no.kind != noHold {
 		return false
 	}
-	t.emit(EventReady, "%s and %s are ready", p.Stable, p.Canary)
+	if p.Experiment != nil {
+		t.emit(EventReady, "%s are ready", p.Experiment.Versions())
+	} else {
+		t.emit(EventReady, "%s and %s are ready", p.Stable, p.Canary)
+	}
 	t.enterStep(0)
 	return true
 }

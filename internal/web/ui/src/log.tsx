@@ -13,6 +13,7 @@ const glyphs: Record<string, { glyph: string; tone: string; word: string }> = {
   Invalid: { glyph: "!", tone: "warn", word: "Not comparable" },
   Promoting: { glyph: "▲", tone: "good", word: "Promoting" },
   Promoted: { glyph: "✓", tone: "good", word: "Promoted" },
+  Closed: { glyph: "✕", tone: "warn", word: "Closed" },
   Completed: { glyph: "✓", tone: "good", word: "Completed" },
   RollingBack: { glyph: "▼", tone: "bad", word: "Rolling back" },
   RolledBack: { glyph: "✕", tone: "bad", word: "Rolled back" },

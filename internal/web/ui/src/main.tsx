@@ -4,6 +4,7 @@ import { render } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { Answers, Counts } from "./answers";
 import { Evidence } from "./evidence";
+import { Experiment } from "./experiment";
 import { sentence } from "./format";
 import { Bar, Lost, Masthead, phases } from "./header";
 import { Log } from "./log";
@@ -31,7 +32,8 @@ function Rollout(props: { status: Status; link: Link }) {
     <>
       <Masthead status={status} connected={props.link.kind === "live"} />
       <p class="hidden" aria-live="polite" id="announcement">{said}</p>
-      <Traffic status={status} blocks={blocks} />
+      {(status.experiment?.arms.length ?? 0) > 2 ? null : <Traffic status={status} blocks={blocks} />}
+      <Experiment view={status.experiment} />
       <Evidence status={status} blocks={blocks} />
       <Signals blocks={blocks} />
       <div class="thirds">

@@ -76,7 +76,23 @@ export interface Status {
   links?: Record<string, string>;
   warnings?: string[];
   falseRollback: number; falsePromotion: number;
+  experiment?: Experiment;
 }
+
+/** The arms of an experiment, the control first, and the differences of each two. */
+export interface Experiment {
+  arms: Trial[]; pairs: Pair[];
+  confidence: number; unit: string; minEffect: number;
+  finding: { ending?: string; arm?: number; reason: string };
+}
+
+export interface Trial {
+  name: string; version: string; share: number;
+  n: number; mean: number | null; labelled?: number; best?: number;
+  verdict?: Decision; closed?: string;
+}
+
+export interface Pair { arm: string; over: string; estimate: number | null; low: number; high: number }
 
 export interface BlockArm {
   requests: number; errors: number;
