@@ -40,6 +40,11 @@ var cases = []struct {
 	{"custom-expression", "drift", []string{"answers", "risk"}, reads{[]string{"leaves", "stays"}, []string{"value"}}},
 	{"sticky-cohorts", "good", nil, reads{yesNo, scored}},
 	{"sticky-cohorts", "drift", []string{"answers"}, reads{yesNo, scored}},
+	{"blue-green", "good", nil, reads{yesNo, scored}},
+	{"blue-green", "drift", []string{"agreement"}, reads{yesNo, scored}},
+	{"shadow", "good", nil, reads{[]string{"stop"}, []string{"value"}}},
+	{"shadow", "off", []string{"texts"}, reads{[]string{"stop"}, []string{"value"}}},
+	{"shadow", "slow", []string{"times"}, reads{[]string{"stop"}, []string{"value"}}},
 }
 
 var (
@@ -61,6 +66,9 @@ func TestExamples(t *testing.T) {
 			m := load(t, c.example, c.candidate)
 			out, s := play(t, c.example, m, nil)
 			want := rollout.Promoted
+			if m.Spec.Strategy.Shadow != nil {
+				want = rollout.Completed
+			}
 			if c.culprits != nil {
 				want = rollout.RolledBack
 			}
@@ -70,7 +78,14 @@ func TestExamples(t *testing.T) {
 			if c.culprits != nil && !names(s.culprits, c.culprits) {
 				t.Errorf("taken back because of %v, want one of %v", s.culprits, c.culprits)
 			}
-			s.check(t, c.reads)
+			arms := []string{"stable", "canary"}
+			if m.Spec.Strategy.Canary == nil && out.Phase != rollout.Promoted {
+				arms = arms[:1] // no user saw the other
+				if x := s.status.Totals["canary"]; x.Requests > 0 || x.Mirrored == 0 {
+					t.Errorf("of the candidate users saw %d answers, and %d were copies; want copies alone", x.Requests, x.Mirrored)
+				}
+			}
+			s.check(t, c.reads, arms...)
 		})
 	}
 }
@@ -96,11 +111,11 @@ func (s *seen) reasons() string {
 }
 
 // check compares what was read of the answers with what they say.
-func (s *seen) check(t *testing.T, want reads) {
+func (s *seen) check(t *testing.T, want reads, arms ...string) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, arm := range []string{"stable", "canary"} {
+	for _, arm := range arms {
 		if x := s.status.Totals[arm]; x.Requests == 0 || x.Predicted == 0 || x.Unread > 0 {
 			t.Errorf("%s: %d requests, %d predictions read, %d answers unread: want some, some and none",
 				arm, x.Requests, x.Predicted, x.Unread)

@@ -56,8 +56,7 @@ func load(t *testing.T, example, candidate string) *v1alpha1.ModelRollout {
 		}
 		arm.Command = slices.Concat([]string{filepath.Join(programs, example), "--variant", arm.Version}, arm.Command[5:])
 	}
-	c := m.Spec.Strategy.Canary
-	c.ScaleDownDelay, c.ReadyWithin = within(100*time.Millisecond), within(patience/2)
+	hurry(&m.Spec.Strategy)
 	a := &m.Spec.Analysis
 	a.Interval, a.Warmup, a.MaxDuration = within(200*time.Millisecond), within(400*time.Millisecond), within(patience)
 	for i := range a.Metrics {
@@ -66,6 +65,22 @@ func load(t *testing.T, example, candidate string) *v1alpha1.ModelRollout {
 		}
 	}
 	return m
+}
+
+// hurry makes a strategy one for tests.
+func hurry(s *v1alpha1.Strategy) {
+	down, ready := within(100*time.Millisecond), within(patience/2)
+	switch {
+	case s.Canary != nil:
+		s.Canary.ScaleDownDelay, s.Canary.ReadyWithin = down, ready
+	case s.BlueGreen != nil:
+		s.BlueGreen.ScaleDownDelay, s.BlueGreen.ReadyWithin = down, ready
+		s.BlueGreen.Preview.Listen = "127.0.0.1:0"
+		s.BlueGreen.Preview.For, s.BlueGreen.Bake.For = within(500*time.Millisecond), within(time.Second)
+	case s.Shadow != nil:
+		s.Shadow.ScaleDownDelay, s.Shadow.ReadyWithin = down, ready
+		s.Shadow.For = within(time.Second)
+	}
 }
 
 // start runs a program of an example until the test ends and returns the first
