@@ -83,6 +83,11 @@ func newWorld(t *testing.T) *world {
 		b = b.WithIndex(x.Object, x.Field, x.Extract)
 	}
 	w := &world{t: t, server: b.Build(), router: &routertest.Fake{}, source: &history{}, bad: 1}
+	w.source.wrong = func() int64 {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.bad
+	}
 	w.models = &models{stable: "a", candidate: "a"}
 	w.models.Fake = &workloadtest.Fake{OnObserve: w.models.healthy, OnApply: w.models.promote}
 	w.cfg = Config{
@@ -255,6 +260,7 @@ type history struct {
 	away  error
 	slow  time.Duration
 	asked int
+	wrong func() int64 // how many of a hundred copies are answered otherwise
 }
 
 func (h *history) serve(c count) {
@@ -297,6 +303,10 @@ func (h *history) Collect(ctx context.Context, q metric.Query, w metric.Window) 
 	}
 	out := analysis.Sample{Cursor: string(cursor), Metrics: map[string]analysis.Measure{}}
 	for _, m := range q.Metrics {
+		if m.Kind == analysis.Pairs { // every copy is answered, and disagrees where the candidate is wrong
+			out.Metrics[m.Name] = analysis.Measure{Pairs: sum.StableN, Disagree: sum.StableN * h.wrong() / 100}
+			continue
+		}
 		out.Metrics[m.Name] = analysis.Measure{
 			Stable: analysis.Counts{N: sum.StableN, K: sum.StableK}, Canary: analysis.Counts{N: sum.CanaryN, K: sum.CanaryK},
 		}
@@ -304,7 +314,8 @@ func (h *history) Collect(ctx context.Context, q metric.Query, w metric.Window) 
 	return out, nil
 }
 
-// planOf makes a plan of three steps judged by errors.
+// planOf makes a plan of three steps judged by errors, or what another strategy
+// of the document becomes.
 func planOf(m *v1alpha1.ModelRollout, stable, canary rollout.Revision) (engine.Spec, error) {
 	p := rollout.Plan{
 		Name: rollout.ID(m.Name), Stable: stable, Canary: canary,
@@ -317,7 +328,18 @@ func planOf(m *v1alpha1.ModelRollout, stable, canary rollout.Revision) (engine.S
 	for _, w := range []float64{10, 50, 100} {
 		p.Steps = append(p.Steps, rollout.Step{Weight: traffic.Percent(w)})
 	}
-	return engine.Spec{Plan: p, Metrics: []metric.Metric{{Name: "errors", Kind: analysis.ErrorRate}}}, nil
+	kind := analysis.ErrorRate
+	switch {
+	case m.Spec.Strategy.BlueGreen != nil:
+		p.Steps = []rollout.Step{
+			{Preview: true, For: time.Minute}, {Pause: &rollout.Pause{}},
+			{Weight: traffic.Percent(90), For: 5 * time.Minute}, {Weight: traffic.Full},
+		}
+	case m.Spec.Strategy.Shadow != nil:
+		kind, p.End, p.Steps = analysis.Pairs, rollout.EndReport, []rollout.Step{{Shadow: traffic.Full, For: time.Minute}}
+		p.Analysis.Metrics = []analysis.Metric{{Name: "errors", Kind: kind, Max: 0.2, Tolerate: 1}}
+	}
+	return engine.Spec{Plan: p, Metrics: []metric.Metric{{Name: "errors", Kind: kind}}}, nil
 }
 
 // document is a valid rollout.
