@@ -25,12 +25,12 @@ var (
 	ports    = []string{"internal/metric", "internal/router", "internal/workload", "internal/store"}
 	adapters = below(ports)
 	// What has a say or is told beside the evidence. It answers to the engine.
-	outside = []string{"internal/outbound", "internal/outbox", "internal/hook", "internal/notify", "internal/check", "internal/load"}
+	outside = []string{"internal/outbound", "internal/outbox", "internal/hook", "internal/notify", "internal/check", "internal/load", "internal/guardrail"}
 	shells  = []string{"internal/web", "internal/web/", "internal/cli", "internal/cli/", "internal/kube", "internal/kube/"}
 	offline = []string{"internal/judge", "internal/plan"}
 	core    = slices.Concat(pure, ports, offline, []string{"internal/engine", "internal/report", "internal/importer"})
 	all     = slices.Concat(core, data, adapters, outside, shells, below(data),
-		[]string{"internal/cluster", "internal/gateway", "internal/gateway/", "internal/feedback", "internal/exporter", "internal/app", "internal/app/", "api/", "examples/"})
+		[]string{"internal/cluster", "internal/gateway", "internal/gateway/", "internal/feedback", "internal/exporter", "internal/reading", "internal/reading/", "internal/app", "internal/app/", "api/", "examples/"})
 )
 
 // arrows says what a package may import of ours. The first name that matches counts.
@@ -47,14 +47,14 @@ var arrows = []struct {
 	{[]string{"internal/gateway/"}, append([]string{"internal/gateway"}, data...)},
 	{ports, pure},
 	{[]string{"internal/cluster"}, slices.Concat(pure, ports, []string{"api/"})},
-	{adapters, slices.Concat(pure, ports, adapters, data, below(data), []string{"internal/cluster", "api/", "internal/gateway", "internal/gateway/", "internal/feedback"})},
+	{adapters, slices.Concat(pure, ports, adapters, data, below(data), []string{"internal/cluster", "internal/reading", "api/", "internal/gateway", "internal/gateway/", "internal/feedback"})},
 	{offline, pure},
 	{[]string{"internal/engine"}, slices.Concat(pure, ports)},
 	{[]string{"internal/report"}, slices.Concat(pure, ports, []string{"internal/engine"})},
 	{[]string{"internal/outbound"}, nil},
 	{[]string{"internal/reading"}, nil},
 	{[]string{"internal/reading/provider"}, []string{"internal/reading", "internal/metric/prometheus"}},
-	{outside, slices.Concat(pure, []string{"internal/engine"}, outside)},
+	{outside, slices.Concat(pure, []string{"internal/engine", "internal/reading"}, outside)},
 	{[]string{"internal/importer"}, []string{"api/"}},
 	{shells, slices.Concat(core, shells, []string{"api/", "internal/cluster"})},
 	{[]string{"internal/app", "internal/app/"}, all},

@@ -2,7 +2,7 @@ package v1alpha1
 
 // Analysis says what is compared and how sure a decision must be.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.guardrails)",fieldPath=".guardrails",message="is not available in this version"
+// +kubebuilder:validation:XValidation:rule="!has(self.metrics) || size(self.metrics) == 0 || self.metrics.exists(m, !has(m.gauge))",fieldPath=".metrics",message="compare gauges alone: add a metric that counts requests, such as {name: errors, errorRate: {}}"
 // +kubebuilder:validation:XValidation:rule="duration(has(self.maxDuration) ? self.maxDuration : '2h') > duration(has(self.warmup) ? self.warmup : '90s')",fieldPath=".maxDuration",message="is no longer than the warmup: nothing could be judged"
 // +kubebuilder:validation:XValidation:rule="!has(self.metrics) || self.metrics.all(m, !has(m.outcome) || duration(has(self.warmup) ? self.warmup : '90s') + duration(has(m.outcome.maturity) ? m.outcome.maturity : '30m') < duration(has(self.maxDuration) ? self.maxDuration : '2h'))",fieldPath=".metrics",message="labels would come after maxDuration has ended: lengthen that, or shorten maturity"
 // +kubebuilder:validation:XValidation:rule="!has(self.metrics) || self.metrics.all(m, !has(m.mean) || !has(m.mean.event) || duration(has(self.warmup) ? self.warmup : '90s') + duration(has(m.mean.maturity) ? m.mean.maturity : '30m') < duration(has(self.maxDuration) ? self.maxDuration : '2h'))",fieldPath=".metrics",message="events would come after maxDuration has ended: lengthen that, or shorten maturity"
@@ -37,10 +37,16 @@ type Analysis struct {
 	// +listType=map
 	// +listMapKey=name
 	Metrics []Metric `json:"metrics,omitempty"`
-	// +kubebuilder:validation:Schemaless
-	// +kubebuilder:validation:Type=object
-	// +kubebuilder:pruning:PreserveUnknownFields
-	Guardrails Reserved `json:"guardrails,omitempty"`
+	// Guardrails limit numbers that somebody else measures.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=name
+	Guardrails []Guardrail `json:"guardrails,omitempty"`
+	// Anomalies watch such numbers for a change from before the rollout.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=name
+	Anomalies []Anomaly `json:"anomalies,omitempty"`
 	// Checks are requests that Haldane sends to the candidate by itself.
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=map
@@ -76,7 +82,7 @@ type Controls struct {
 
 // Metric is one comparison: exactly one kind.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.errorRate), has(self.latency), has(self.drift), has(self.mean), has(self.outcome), has(self.pairs)].exists_one(x, x)",message="needs exactly one of errorRate, latency, drift, mean, outcome, pairs"
+// +kubebuilder:validation:XValidation:rule="[has(self.errorRate), has(self.latency), has(self.drift), has(self.mean), has(self.outcome), has(self.pairs), has(self.gauge)].exists_one(x, x)",message="needs exactly one of errorRate, latency, drift, mean, outcome, pairs, gauge"
 type Metric struct {
 	// Name of its own.
 	// +kubebuilder:validation:MinLength=1
@@ -95,6 +101,8 @@ type Metric struct {
 	Outcome *Outcome `json:"outcome,omitempty"`
 	// Pairs compares mirrored answers.
 	Pairs *Pairs `json:"pairs,omitempty"`
+	// Gauge compares a number that somebody else measures of each arm.
+	Gauge *Gauge `json:"gauge,omitempty"`
 
 	// Tolerate is the share of the margin not yet worth a rollback; 50% of
 	// comparisons and 100% of absolute limits unless said otherwise; 0 is strict.

@@ -134,6 +134,12 @@ func (a *Analysis) setDefaults(seen bool) {
 	for i := range a.Metrics {
 		a.Metrics[i].setDefaults()
 	}
+	for i := range a.Guardrails {
+		a.Guardrails[i].setDefaults()
+	}
+	for i := range a.Anomalies {
+		a.Anomalies[i].setDefaults()
+	}
 	for i := range a.Checks {
 		a.Checks[i].setDefaults()
 	}
@@ -170,6 +176,9 @@ func (m *Metric) setDefaults() {
 		}
 	case m.Mean != nil:
 		m.Mean.setDefaults()
+	case m.Gauge != nil:
+		orDuration(&m.Gauge.Every, 15*time.Second)
+		m.Gauge.Reading.setDefaults()
 	}
 	orProbability(&m.Tolerate, tolerate)
 }

@@ -34,7 +34,8 @@ func (v *validator) analysis(s *Spec) {
 	const path = "spec.analysis"
 	a := &s.Analysis
 	v.source(path+".source", &a.Source)
-	v.reserved(path+".guardrails", a.Guardrails, "")
+	v.guardrails(path+".guardrails", a.Guardrails)
+	v.anomalies(path+".anomalies", a.Anomalies)
 	v.checks(path+".checks", a.Checks)
 	v.load(path+".load", s)
 	v.probability(path+".falseRollbackProbability", float64(*a.FalseRollbackProbability), 0.2)
@@ -79,8 +80,8 @@ func (v *validator) metrics(path string, s *Spec) {
 			v.add(at+".weight", "is negative")
 		}
 		if !v.one(at, map[string]bool{"errorRate": m.ErrorRate != nil, "latency": m.Latency != nil, "drift": m.Drift != nil,
-			"mean": m.Mean != nil, "outcome": m.Outcome != nil, "pairs": m.Pairs != nil},
-			"errorRate", "latency", "drift", "mean", "outcome", "pairs") {
+			"mean": m.Mean != nil, "outcome": m.Outcome != nil, "pairs": m.Pairs != nil, "gauge": m.Gauge != nil},
+			"errorRate", "latency", "drift", "mean", "outcome", "pairs", "gauge") {
 			continue
 		}
 		gate = gate || m.Pairs == nil
@@ -88,6 +89,9 @@ func (v *validator) metrics(path string, s *Spec) {
 	}
 	v.ranges(path, s.Analysis.Metrics)
 	v.pairsOnce(path, s.Analysis.Metrics)
+	if len(s.Analysis.Metrics) > 0 && !slices.ContainsFunc(s.Analysis.Metrics, func(m Metric) bool { return m.Gauge == nil }) {
+		v.add(path, "compare gauges alone: add a metric that counts requests, such as {name: errors, errorRate: {}}")
+	}
 	if !gate && s.Strategy.Shadow == nil {
 		v.add(path, "compare mirrored pairs alone: the weight steps need a metric of live traffic")
 	}
@@ -107,6 +111,8 @@ func (v *validator) metric(path string, m *Metric, s *Spec) {
 		v.outcome(path+".outcome", m.Outcome, s.Analysis)
 	case m.Pairs != nil:
 		v.pairs(path+".pairs", m.Pairs, s)
+	case m.Gauge != nil:
+		v.gauge(path+".gauge", m.Gauge)
 	}
 }
 

@@ -51,6 +51,8 @@ type Metric struct {
 	MaxIncrease float64 `json:"maxIncrease,omitempty"`
 	// Mean and Gauge: at the margin canary = stable − MaxDecrease, in units of the value.
 	MaxDecrease float64 `json:"maxDecrease,omitempty"`
+	// Gauge: at the margin canary = MinRatio·stable − MaxDecrease. MinRatio 0 means 1.
+	MinRatio float64 `json:"minRatio,omitempty"`
 	// Late: the values come after what they are of, at their own pace.
 	Late bool `json:"late,omitempty"`
 	// Mean: the bounds of the value.

@@ -45,7 +45,9 @@ func (s *gaugeState) check(_ Metric, x Measure) string {
 func (s *gaugeState) learn(Metric, Measure, float64) {}
 
 // upward reports whether growth is what is limited, rather than decline.
-func (m Metric) upward() bool { return m.MaxDecrease <= 0 || m.MaxIncrease > 0 || m.MaxRatio > 1 }
+func (m Metric) upward() bool {
+	return m.MaxDecrease <= 0 && m.MinRatio <= 0 || m.MaxIncrease > 0 || m.MaxRatio > 1
+}
 
 // line returns the line that a gauge is compared with, f of the margin away from
 // equality, and the sign of being worse.
@@ -53,7 +55,11 @@ func (m Metric) line(f float64) (n stats.Null, sign float64) {
 	if m.upward() {
 		return m.margin().Scale(f), 1
 	}
-	return stats.Null{Ratio: 1, Shift: -f * m.MaxDecrease}, -1
+	ratio := 1.0
+	if m.MinRatio > 0 {
+		ratio = m.MinRatio
+	}
+	return stats.Null{Ratio: ratio, Shift: -m.MaxDecrease}.Scale(f), -1
 }
 
 func (s *gaugeState) bet(m Metric, x Measure, at moment) float64 {
@@ -90,7 +96,7 @@ func (s *gaugeState) summary(m Metric, v view) summary {
 		stable:    b,
 		canary:    c,
 		effect:    Effect{Estimate: s.Differs.Mean, Unit: "value", Margin: last.At(b) - b},
-		phrase:    "canary at " + number(c) + " against " + number(b),
+		phrase:    m.Name + " of the canary at " + number(c) + " against " + number(b),
 		tolerated: bound{words[0], tolerated.At(b), number},
 		margin:    bound{words[1], margin.At(b), number},
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
@@ -11,6 +12,7 @@ import (
 	"github.com/haldane-dev/haldane/internal/kube"
 	"github.com/haldane-dev/haldane/internal/metric"
 	"github.com/haldane-dev/haldane/internal/metric/prometheus/kubernetes"
+	"github.com/haldane-dev/haldane/internal/outbound"
 	"github.com/haldane-dev/haldane/internal/router"
 	"github.com/haldane-dev/haldane/internal/router/appmesh"
 	fleetrouter "github.com/haldane-dev/haldane/internal/router/fleet"
@@ -75,7 +77,8 @@ func clusterRouters(o cli.ControllerOptions, mark string) []clusterRouter {
 }
 
 // adapters is the one table of what rollouts on a cluster are driven with.
-func adapters(o cli.ControllerOptions, allowURL func(string) error) kube.Adapters {
+func adapters(o cli.ControllerOptions, allow, allowURL func(string) error) kube.Adapters {
+	to := clients{urls: outbound.New(outbound.Options{Allow: allowURL}), sources: outbound.New(outbound.Options{Allow: allow})}
 	mark := newMark()
 	routers := clusterRouters(o, mark)
 	out := kube.Adapters{
@@ -88,8 +91,14 @@ func adapters(o cli.ControllerOptions, allowURL func(string) error) kube.Adapter
 			}
 			return nil, errors.New("names a router that this version does not know")
 		},
-		Source:  func(r cluster.Rollout) (metric.Source, error) { return kubernetes.New(r) },
-		Outside: clusterOutside(allowURL, mark),
+		Source: func(r cluster.Rollout) (metric.Source, error) {
+			s, err := kubernetes.New(r)
+			if err != nil {
+				return nil, err
+			}
+			return gauged(s, &v1alpha1.ModelRollout{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: r.Name}, Spec: *r.Spec}, clusterReadings(r, to))
+		},
+		Outside: clusterOutside(allowURL, mark, to),
 	}
 	for _, x := range routers {
 		out.Watch = append(out.Watch, x.kinds...)

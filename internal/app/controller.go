@@ -69,7 +69,7 @@ func Controller(ctx context.Context, o cli.ControllerOptions) error {
 	c := kube.New(kube.Config{
 		Client: m.GetClient(), Reader: m.GetAPIReader(),
 		States: statestore.New(m.GetClient(), m.GetAPIReader()), Journal: memory.New(recordsKept),
-		Adapters: adapters(o, allowURL), Spec: clusterSpec, Allow: allow, AllowURL: allowURL, Workers: o.Workers, Logger: o.Logger,
+		Adapters: adapters(o, allow, allowURL), Spec: clusterSpec, Allow: allow, AllowURL: allowURL, Workers: o.Workers, Logger: o.Logger,
 	})
 	if err := c.SetUp(ctx, m); err != nil {
 		return err

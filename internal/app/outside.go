@@ -113,9 +113,11 @@ type caller struct {
 	arms    arms
 	front   front
 	client  *outbound.Client
-	allow   func(address string) error // of mail servers; nil allows all
-	link    string                     // to the dashboard
-	log     *slog.Logger
+	// readings is how numbers are read that somebody else measures.
+	readings readings
+	allow    func(address string) error // of mail servers; nil allows all
+	link     string                     // to the dashboard
+	log      *slog.Logger
 }
 
 // outside makes them of a valid file.
@@ -140,6 +142,13 @@ func outside(m *v1alpha1.ModelRollout, by caller) (outsiders, error) {
 	}
 	if traffic != nil {
 		out.say = append(out.say, traffic)
+	}
+	limits, err := guardrails(m, by)
+	if err != nil {
+		return outsiders{}, err
+	}
+	if limits != nil {
+		out.say = append(out.say, limits)
 	}
 	if len(cfg.Hooks) > 0 {
 		out.say = append(out.say, hook.New(cfg))
@@ -167,12 +176,11 @@ func (o outsiders) warnings() []string {
 
 // clusterOutside makes those of rollouts on a cluster, which share a client and
 // the mark of load.
-func clusterOutside(allow func(string) error, mark string) func(cluster.Rollout) (kube.Outside, error) {
-	c := outbound.New(outbound.Options{Allow: allow})
+func clusterOutside(allow func(string) error, mark string, to clients) func(cluster.Rollout) (kube.Outside, error) {
 	return func(r cluster.Rollout) (kube.Outside, error) {
 		m := &v1alpha1.ModelRollout{Spec: *r.Spec}
 		m.Namespace, m.Name = r.Namespace, r.Name
-		o, err := outside(m, caller{secrets: clusterSecrets(r), arms: clusterArms(r), front: clusterFront(r, allow, mark), client: c, allow: allow, log: r.Logger})
+		o, err := outside(m, caller{secrets: clusterSecrets(r), arms: clusterArms(r), front: clusterFront(r, allow, mark), client: to.urls, readings: clusterReadings(r, to), allow: allow, log: r.Logger})
 		if err != nil {
 			return kube.Outside{}, err
 		}

@@ -186,10 +186,22 @@ func metricConfig(m v1alpha1.Metric) (analysis.Metric, error) {
 		}
 	case m.Outcome != nil:
 		out.Kind, out.MaxIncrease = analysis.Outcome, float64(*m.Outcome.MaxDecrease)
+	case m.Gauge != nil:
+		out.Kind = analysis.Gauge
+		g := m.Gauge
+		out.MaxRatio, out.MaxIncrease, out.MinRatio, out.MaxDecrease = given(g.MaxRatio), given(g.MaxIncrease), given(g.MinRatio), given(g.MaxDecrease)
 	case m.Pairs != nil:
 		out.Kind, out.Max = analysis.Pairs, float64(m.Pairs.MaxDisagreement)
 	}
 	return out, nil
+}
+
+// given is a number that may be left out, 0 then.
+func given(x *float64) float64 {
+	if x == nil {
+		return 0
+	}
+	return *x
 }
 
 // latencyConfig orders what the file holds as maps, so that equal files give

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -17,7 +18,6 @@ import (
 	"github.com/haldane-dev/haldane/internal/feedback"
 	"github.com/haldane-dev/haldane/internal/gateway"
 	"github.com/haldane-dev/haldane/internal/metric/embedded"
-	"github.com/haldane-dev/haldane/internal/outbound"
 	"github.com/haldane-dev/haldane/internal/predictionid"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	gatewayrouter "github.com/haldane-dev/haldane/internal/router/gateway"
@@ -168,13 +168,13 @@ func (l *local) build(recorder *telemetry.Recorder) error {
 			ledger = nil
 		}
 	}
-	source := embedded.New(recorder, ledger, names...)
+	counts := embedded.New(recorder, ledger, names...)
 	labels := ledger
 	if !hasOutcome(l.plan) {
 		labels = nil // only values and events come back
 	}
 	mark := newMark()
-	l.outside, err = outside(m, caller{secrets: localSecrets(o.Dir), arms: localArms(l.workload, o.Dir), front: l.front(mark), client: outbound.New(outbound.Options{}), link: l.links["dashboard"], log: o.Logger})
+	source, err := l.others(counts, mark)
 	if err != nil {
 		return cli.Usage(err)
 	}
@@ -187,10 +187,12 @@ func (l *local) build(recorder *telemetry.Recorder) error {
 			Upstream: upstream(l.workload, l.plan), Load: told(m.Spec.Analysis.Load, mark),
 			Revision: func() string { return l.plan.Canary.Hash },
 		}),
-		Source: source, Store: l.store, Journal: l.store, Summary: summary{source, labels, l.plan.ArmName},
+		Source: source, Store: l.store, Journal: l.store, Summary: summary{counts, labels, l.plan.ArmName},
 		Links: l.links, Logger: o.Logger, Changed: l.workload.Changed(),
 		Outside: l.outside.say, Listeners: l.outside.listeners(),
-		Warnings: func() []string { return append(edits.warnings(), l.outside.warnings()...) },
+		Warnings: func() []string {
+			return slices.Concat(edits.warnings(), l.outside.warnings(), warningsOf(source))
+		},
 	})
 	return err
 }

@@ -153,7 +153,11 @@ func query(id rollout.ID, s rollout.State, spec Spec) metric.Query {
 	if len(plan.Steps) == 0 {
 		plan = spec.Plan
 	}
-	q := metric.Query{Rollout: string(id), Revision: plan.Canary.Hash}
+	q := metric.Query{
+		Rollout: string(id), Revision: plan.Canary.Hash,
+		Stable: metric.Arm{Version: plan.Stable.Version, Revision: plan.Stable.Hash},
+		Canary: metric.Arm{Version: plan.Canary.Version, Revision: plan.Canary.Hash},
+	}
 	e := plan.Experiment
 	if e != nil && len(e.Arms) > traffic.NumArms {
 		q.Slots = e.Slots()

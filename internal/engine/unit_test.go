@@ -243,11 +243,13 @@ func TestQuery(t *testing.T) {
 		{Name: "a", Kind: analysis.ErrorRate}, {Name: "b", Kind: analysis.Mean}, {Name: "c", Kind: analysis.ErrorRate},
 	}}
 	got := query("churn", rollout.State{Plan: ladderPlan}, file)
-	want := metric.Query{Rollout: "churn", Revision: "b", Metrics: []metric.Metric{{Name: "a", Kind: analysis.ErrorRate}}}
+	want := metric.Query{Rollout: "churn", Revision: "b", Stable: arm(ladderPlan.Stable), Canary: arm(ladderPlan.Canary), Metrics: []metric.Metric{{Name: "a", Kind: analysis.ErrorRate}}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
 }
+
+func arm(r rollout.Revision) metric.Arm { return metric.Arm{Version: r.Version, Revision: r.Hash} }
 
 func TestObservationLeavesUnjudgedPhasesAlone(t *testing.T) {
 	c := Config{Step: tally}

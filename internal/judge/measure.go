@@ -69,6 +69,8 @@ func form(k analysis.Kind) string {
 		return `a drift is {"bins":[…],"stable":{"counts":[…]},"canary":{"counts":[…]}}, with "ordered":true for scores`
 	case analysis.Mean:
 		return `a mean is {"stable":{"n":…,"sum":…,"sumsq":…},"canary":{…}}`
+	case analysis.Gauge:
+		return `a gauge is {"stable":{"n":1,"sum":…},"canary":{"n":1,"sum":…}}`
 	case analysis.Pairs:
 		return `pairs are {"pairs":…,"disagree":…,"canaryOnlyBad":…,"stableOnlyBad":…}`
 	}
@@ -115,7 +117,7 @@ func arm(kind analysis.Kind, v gjson.Result, c *analysis.Counts) error {
 			if key == "counts" {
 				return wholes(v, &c.Counts)
 			}
-		case analysis.Mean:
+		case analysis.Mean, analysis.Gauge:
 			return moments(key, v, c, &has)
 		default:
 			return hits(kind, key, v, c, &has)
@@ -179,7 +181,9 @@ func (g given) complete(kind analysis.Kind, c *analysis.Counts) error {
 		return wrong("n", "is missing: write the number of trials")
 	case c.N > 0 && kind == analysis.Mean && !(g.sum && g.squares):
 		return wrong("sum", "and sumsq are both needed for %d values", c.N)
-	case c.N > 0 && kind != analysis.Mean && !g.k:
+	case c.N > 0 && kind == analysis.Gauge && !g.sum:
+		return wrong("sum", "is missing: write the reading")
+	case c.N > 0 && kind != analysis.Mean && kind != analysis.Gauge && !g.k:
 		return wrong("k", "is missing: write how many of the %d were hits", c.N)
 	case c.K > c.N:
 		return wrong("k", "is %d of %d", c.K, c.N)

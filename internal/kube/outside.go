@@ -2,6 +2,8 @@ package kube
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
 	"github.com/haldane-dev/haldane/internal/engine"
@@ -143,7 +145,7 @@ func (g guardedListeners) Close() map[string]uint64 {
 	return nil
 }
 
-// refuseURLs says which addresses of hooks, messages and load the operator does not
+// refuseURLs says which addresses of hooks, messages, load and readings the operator does not
 // want called. Those that are secrets are looked at when they are called.
 func (c *Controller) refuseURLs(m *v1alpha1.ModelRollout) (errs []error) {
 	for i, h := range m.Spec.Hooks {
@@ -162,6 +164,12 @@ func (c *Controller) refuseURLs(m *v1alpha1.ModelRollout) (errs []error) {
 	if l := m.Spec.Analysis.Load; l != nil && l.Address != "" {
 		if err := c.cfg.AllowURL(l.Address); err != nil {
 			errs = append(errs, fmt.Errorf("spec.analysis.load.address: %w", err))
+		}
+	}
+	addresses := m.Spec.Analysis.Addresses()
+	for _, path := range slices.Sorted(maps.Keys(addresses)) {
+		if err := c.cfg.AllowURL(addresses[path]); err != nil {
+			errs = append(errs, fmt.Errorf("spec.analysis.%s: %w", path, err))
 		}
 	}
 	return errs

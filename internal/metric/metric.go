@@ -21,11 +21,19 @@ var ErrUnavailable = errors.New("metric source unavailable")
 type Query struct {
 	Rollout  string
 	Revision string // hash of the candidate, so that a source never mixes two
+	Stable   Arm
+	Canary   Arm
 	Metrics  []Metric
 	// Slots are who had each hundredth of random traffic when an experiment with
 	// variants began, as traffic.Split has them; "" for two arms. A source that
 	// knows two arms only is not asked.
 	Slots string
+}
+
+// Arm names what an arm serves.
+type Arm struct {
+	Version  string
+	Revision string // hash of the arm
 }
 
 // Metric is one wanted Measure.

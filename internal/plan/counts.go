@@ -49,7 +49,7 @@ func habitOf(m analysis.Metric, x analysis.Measure) (Habit, bool) {
 	case m.Kind == analysis.Pairs:
 		// What differs today stands for a canary that is well.
 		return Habit{Rate: float64(x.Disagree) / math.Max(1, float64(x.Pairs))}, x.Pairs > 0
-	case n <= 0:
+	case n <= 0, m.Kind == analysis.Gauge: // no forecast: readings come by the clock
 		return Habit{}, false
 	case m.Kind == analysis.Latency:
 		h := Habit{Edges: x.Edges}

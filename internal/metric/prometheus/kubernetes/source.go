@@ -68,6 +68,9 @@ func New(r cluster.Rollout) (*Source, error) {
 		c.ScrapeInterval = spec.ScrapeInterval.Duration
 	}
 	for _, m := range r.Spec.Analysis.Metrics {
+		if m.Gauge != nil {
+			continue // somebody else measures it
+		}
 		about, counted := what(m)
 		series := preset.Of(counted)
 		if age := maturity(m, r.Spec.Analysis.Metrics); age > 0 {
