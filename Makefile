@@ -27,6 +27,7 @@ test-go: ## the Go tests, those of the separate modules too
 	$(GO) test -timeout 20m -count=1 ./test/demo # alone: its models are compared by their latency
 	cd examples/churn/convert && $(GO) test ./...
 	cd test/argocd && $(GO) test ./...
+	cd test/openfeature && $(GO) test ./...
 
 .PHONY: test-browser
 test-browser: ## the dashboard in a real Chromium
@@ -41,7 +42,7 @@ lint: ## formatting, vet, staticcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "not formatted (gofmt -w):"; echo "$$out"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
-	@for d in test/cluster test/e2e test/e2e/install; do echo "go vet $$d"; (cd $$d && $(GO) vet ./...) || exit 1; done # modules of their own
+	@for d in test/cluster test/e2e test/e2e/install test/openfeature; do echo "go vet $$d"; (cd $$d && $(GO) vet ./...) || exit 1; done # modules of their own
 
 .PHONY: generate
 generate: ui crd ## rebuild everything that is generated and committed
