@@ -106,6 +106,12 @@ func (u *users) once(ctx context.Context, gateway, name string) {
 // compare carries an experiment out and returns how it ended, with its report.
 func compare(t *testing.T, file string) (engine.Outcome, engine.Status, *users) {
 	t.Helper()
+	return compareUntil(t, file, filepath.Join(t.TempDir(), "state.db"), func(engine.Status) bool { return false })
+}
+
+// compareUntil is compare, with the state in a file, until what is shown is enough.
+func compareUntil(t *testing.T, file, state string, enough func(engine.Status) bool) (engine.Outcome, engine.Status, *users) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	load, stop := context.WithCancel(ctx)
@@ -113,12 +119,15 @@ func compare(t *testing.T, file string) (engine.Outcome, engine.Status, *users) 
 	u := &users{seen: map[string]map[string]int{}}
 	var last engine.Status
 	out, err := Run(ctx, cli.RunOptions{
-		Rollout: parse(t, file), Dir: t.TempDir(), State: filepath.Join(t.TempDir(), "state.db"), API: "127.0.0.1:0",
+		Rollout: parse(t, file), Dir: t.TempDir(), State: state, API: "127.0.0.1:0",
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Ready:  func(a cli.Addresses) { u.drive(load, t, a.Gateway) },
 		Update: func(x engine.Update) {
-			if x.Status != nil {
-				last = *x.Status
+			if x.Status == nil {
+				return
+			}
+			if last = *x.Status; enough(last) {
+				cancel()
 			}
 		},
 	})
@@ -222,5 +231,47 @@ spec:
       scaleDownDelay: 100ms`+experimentTail, classifier(t, 70, 0), classifier(t, 70, 0), ""))
 	if out.Phase != rollout.Completed || !strings.Contains(out.Reason, "no arm can be better than stable by 30pp") {
 		t.Fatalf("ended %+v", out)
+	}
+}
+
+// TestAnExperimentGoesOnAfterARestart: with its evidence, and with the arm closed
+// that was.
+func TestAnExperimentGoesOnAfterARestart(t *testing.T) {
+	file := fmt.Sprintf(`apiVersion: haldane.dev/v1alpha1
+kind: ModelRollout
+metadata: {name: again}
+spec:
+  endpoints:
+    stable: {version: v1, url: %q, readiness: {interval: 100ms}}
+    canary: {version: v2, url: %q, readiness: {interval: 100ms}}
+    variants:
+      v3: {version: v3, url: %q, readiness: {interval: 100ms}}
+  strategy:
+    experiment:
+      goal: {mean: {of: conversion, event: sale, maturity: 300ms}, minEffect: 0.2}
+      minDuration: 4s
+      maxDuration: 2m
+      scaleDownDelay: 100ms`+experimentTail, classifier(t, 50, 0), classifier(t, 50, 70), classifier(t, 50, 0), "")
+	state := filepath.Join(t.TempDir(), "state.db")
+	_, before, _ := compareUntil(t, file, state, func(s engine.Status) bool {
+		return s.Experiment != nil && s.Experiment.Arms[1].Closed != "" && s.Experiment.Arms[2].N > 0
+	})
+	if before.Experiment.Finding.Ending != "" {
+		t.Fatalf("it ended before it was stopped: %+v", before.Experiment.Finding)
+	}
+	first := true
+	out, after, _ := compareUntil(t, file, state, func(s engine.Status) bool {
+		if x := s.Experiment; first && x != nil && (x.Arms[1].Closed == "" || x.Arms[2].N < before.Experiment.Arms[2].N) {
+			t.Errorf("after the restart %+v, before %+v", x.Arms, before.Experiment.Arms)
+		}
+		first = false
+		return false
+	})
+	// Nobody buys anything, of whatever arm: there is nothing to be had.
+	if out.Phase != rollout.Completed || !strings.Contains(out.Reason, "no arm can be better than stable by 20pp") {
+		t.Errorf("ended %+v", out)
+	}
+	if n := after.Totals["canary"].Requests; n != 0 {
+		t.Errorf("%d requests went to the arm that had been closed", n)
 	}
 }
