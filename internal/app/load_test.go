@@ -106,3 +106,15 @@ func TestBodiesOfLoad(t *testing.T) {
 		t.Errorf("read %q, %v", got, err)
 	}
 }
+
+// TestUsersOfLoad: where users stay on their arm, those of load do as well, and
+// are split as the file says.
+func TestUsersOfLoad(t *testing.T) {
+	text := strings.Replace(loaded(model(t, 0), model(t, 0), ", users: 400"), `routing: {gateway: {listen: "127.0.0.1:0"}}`,
+		`routing: {gateway: {listen: "127.0.0.1:0"}, stickyBy: {cookie: session}}`, 1)
+	s := start(t, text, filepath.Join(t.TempDir(), "state.db"))
+	<-s.done
+	if s.outcome.Phase != rollout.Promoted {
+		t.Errorf("ended %+v", s.outcome)
+	}
+}

@@ -90,6 +90,12 @@ function Held(props: { hold: Hold }) {
   }
 }
 
+/** What hooks, checks and guardrails hold it for, beside what it says it waits for. */
+function standing(s: Status): string[] {
+  const told = `${s.waiting ?? ""}${s.reason ?? ""}`;
+  return (s.signals ?? []).filter((x) => x.effect !== "Warn" && !told.includes(x.message)).map((x) => `${x.name}: ${x.message}`);
+}
+
 export function Masthead(props: { status: Status; connected: boolean }) {
   const s = props.status;
   const p = phases[s.phase] ?? phases.Idle;
@@ -100,6 +106,7 @@ export function Masthead(props: { status: Status; connected: boolean }) {
   const left = s.deadline && !terminal ? Date.parse(s.deadline) - until : NaN;
   const versions = [s.stable.version, s.canary.version];
   const steps = s.steps?.length ?? 0;
+  const warned = [...standing(s), ...s.warnings ?? []];
   const inLadder = s.phase === "Progressing" || s.phase === "Paused" || s.phase === "Promoting";
   return (
     <section class={`masthead ${p.tone}`} aria-labelledby="title">
@@ -127,8 +134,8 @@ export function Masthead(props: { status: Status; connected: boolean }) {
         </p>
       </div>
       <Controls status={s} connected={props.connected} />
-      {(s.warnings ?? []).length > 0 && (
-        <ul class="warnings" aria-label="Warnings">{s.warnings?.map((w) => <li key={w}><span aria-hidden="true">!</span> {sentence(w)}</li>)}</ul>
+      {warned.length > 0 && (
+        <ul class="warnings" aria-label="Warnings">{warned.map((w) => <li key={w}><span aria-hidden="true">!</span> {sentence(w)}</li>)}</ul>
       )}
     </section>
   );

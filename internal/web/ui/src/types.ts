@@ -61,6 +61,9 @@ export interface Hold { kind: "deadline" | "person" | "step"; by?: string; since
 /** Labels of predictions that are old enough to be judged. */
 export interface Coverage { predicted: number; labelled: number; wrong: number }
 
+/** What a hook, a check or a guardrail says now. */
+export interface Say { name: string; effect: "Rollback" | "Hold" | "Warn"; message: string }
+
 export interface Status {
   name: string; mode: string; phase: Phase; reason?: string; waiting?: string;
   stable: Revision; canary: Revision; attempt: number; step: number;
@@ -74,6 +77,7 @@ export interface Status {
   totals: Partial<Record<ArmName, Totals>> | null;
   labels?: Partial<Record<ArmName, Coverage>>;
   links?: Record<string, string>;
+  signals?: Say[];
   warnings?: string[];
   falseRollback: number; falsePromotion: number;
   experiment?: Experiment;
