@@ -14,18 +14,15 @@ import (
 	"github.com/haldane-dev/haldane/internal/workload/process"
 )
 
-// Check sends the checks of a rollout once, to both versions, and returns what
-// became of each, in the order of the file, stable before the candidate. What it
+// Check sends the checks of a rollout once, to all versions, and returns what
+// became of each, in the order of the file, stable first. What it
 // started has ended when it returns.
 func Check(ctx context.Context, o cli.CheckOptions) ([]cli.CheckResult, error) {
 	p, err := Plan(o.Rollout)
 	if err != nil {
 		return nil, cli.Usage(err)
 	}
-	e := o.Rollout.Spec.Endpoints
-	w, err := process.New(map[rollout.Role]process.Endpoint{
-		traffic.Stable: endpoint(e.Stable, p.Stable.Hash, o.Dir), traffic.Canary: endpoint(e.Canary, p.Canary.Hash, o.Dir),
-	}, process.Options{Logger: o.Logger, Output: o.Output})
+	w, err := process.New(endpoints(o.Rollout, p, o.Dir), process.Options{Logger: o.Logger, Output: o.Output})
 	if err != nil {
 		return nil, cli.Usage(err)
 	}
@@ -45,21 +42,25 @@ func Check(ctx context.Context, o cli.CheckOptions) ([]cli.CheckResult, error) {
 	if err := w.Apply(ctx, about, rollout.Scale{Stable: true, Canary: true}); err != nil {
 		return nil, err
 	}
-	if err := bothReady(ctx, w, o.Wait); err != nil {
+	arms := []cli.CheckResult{{Arm: "stable", Version: p.Stable.Version}, {Arm: "canary", Version: p.Canary.Version}}
+	for _, v := range variants(p) {
+		arms = append(arms, cli.CheckResult{Arm: v.Name, Version: v.Version})
+	}
+	if err := allReady(ctx, w, arms, o.Wait); err != nil {
 		return nil, err
 	}
-	out := make([]cli.CheckResult, traffic.NumArms*len(all))
+	out := make([]cli.CheckResult, len(arms)*len(all))
 	var wg sync.WaitGroup
 	for i, c := range all {
-		for arm, version := range []string{p.Stable.Version, p.Canary.Version} {
+		for arm, r := range arms {
 			wg.Go(func() {
 				begun := time.Now()
 				err := c.One(ctx, traffic.Arm(arm), by.address)
-				r := cli.CheckResult{Check: c.Name, Arm: traffic.Arm(arm).String(), Version: version, Passed: err == nil, Seconds: time.Since(begun).Seconds()}
+				r.Check, r.Passed, r.Seconds = c.Name, err == nil, time.Since(begun).Seconds()
 				if err != nil {
 					r.Message = err.Error()
 				}
-				out[traffic.NumArms*i+arm] = r
+				out[len(arms)*i+arm] = r
 			})
 		}
 	}
@@ -67,24 +68,24 @@ func Check(ctx context.Context, o cli.CheckOptions) ([]cli.CheckResult, error) {
 	return out, ctx.Err()
 }
 
-// bothReady waits until both versions are ready.
-func bothReady(ctx context.Context, w *process.Workload, limit time.Duration) error {
+// allReady waits until all versions are ready.
+func allReady(ctx context.Context, w *process.Workload, arms []cli.CheckResult, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	changed := w.Changed()
 	for {
 		health, err := w.Observe(ctx, workload.Target{})
 		if err != nil {
-			return fmt.Errorf("wait for both versions: %w", context.Cause(ctx))
+			return fmt.Errorf("wait for the versions: %w", context.Cause(ctx))
 		}
 		missing := ""
-		for _, arm := range []traffic.Arm{traffic.Stable, traffic.Canary} {
-			h := health[arm]
+		for arm, r := range arms {
+			h := health[traffic.Arm(arm)]
 			if h.Failed {
-				return fmt.Errorf("%s cannot be asked: %s", arm, h.Message)
+				return fmt.Errorf("%s cannot be asked: %s", r.Arm, h.Message)
 			}
 			if !h.Ready && missing == "" {
-				missing = fmt.Sprintf("%s is not ready within %s: %s", arm, limit, h.Message)
+				missing = fmt.Sprintf("%s is not ready within %s: %s", r.Arm, limit, h.Message)
 			}
 		}
 		if missing == "" {

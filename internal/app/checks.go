@@ -20,6 +20,7 @@ import (
 	"github.com/haldane-dev/haldane/api/v1alpha1"
 	"github.com/haldane-dev/haldane/internal/check"
 	"github.com/haldane-dev/haldane/internal/cluster"
+	"github.com/haldane-dev/haldane/internal/experiment"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	"github.com/haldane-dev/haldane/internal/router/object"
 	"github.com/haldane-dev/haldane/internal/traffic"
@@ -27,7 +28,8 @@ import (
 
 // arms is how the arms of a rollout are asked, past the split.
 type arms struct {
-	address check.Addresses
+	address  check.Addresses
+	variants []check.Arm // beside stable and the candidate
 	// file reads a file of this machine, at once; nil on a cluster.
 	file func(name string) ([]byte, error)
 	// key reads a key of a ConfigMap, whenever it is needed; nil on one machine.
@@ -38,8 +40,9 @@ type arms struct {
 const maxFile = 16 << 20
 
 // localArms are those of this machine; files are relative to dir.
-func localArms(w models, dir string) arms {
+func localArms(w models, dir string, of ...experiment.Arm) arms {
 	return arms{
+		variants: variantArms(of),
 		address: func(_ context.Context, arm traffic.Arm, _ check.Check) (string, error) {
 			if at := w.URL(arm); at != "" {
 				return at, nil
@@ -57,6 +60,15 @@ func localArms(w models, dir string) arms {
 			return os.ReadFile(within(dir, name))
 		},
 	}
+}
+
+// variantArms are the arms of an experiment beside stable and the candidate.
+func variantArms(of []experiment.Arm) []check.Arm {
+	var out []check.Arm
+	for i, a := range of {
+		out = append(out, check.Arm{Arm: traffic.Arm(traffic.NumArms + i), Name: "arm " + a.Name})
+	}
+	return out
 }
 
 // clusterArms are the Services of both arms.

@@ -97,6 +97,27 @@ func TestAWrongModelIsCaughtBeforeAnyUser(t *testing.T) {
 	}
 }
 
+// TestARolloutThatHasEnded is left alone when it is run again, whatever has become
+// of the files that it sent.
+func TestARolloutThatHasEnded(t *testing.T) {
+	stable, canary := newScorer(t, 0.9), newScorer(t, 0.2)
+	dir, state := t.TempDir(), filepath.Join(t.TempDir(), "state.db")
+	body := filepath.Join(dir, "body.json")
+	if err := os.WriteFile(body, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := checked(stable.url, canary.url, strings.Replace(goldenCheck, "json: {x: 1}", "bodyFile: "+body, 1)+
+		"    load: {rate: 1, request: {path: /score}, bodies: {file: "+body+"}}\n")
+	for range 2 {
+		out, err := Run(t.Context(), cli.RunOptions{Rollout: parse(t, text), Dir: dir, State: state, API: "127.0.0.1:0",
+			Logger: slog.New(slog.DiscardHandler)})
+		if err != nil || out.Phase != rollout.RolledBack {
+			t.Fatalf("ended %+v, %v", out, err)
+		}
+		_ = os.Remove(body)
+	}
+}
+
 // TestChecksGoOnWhileThereIsTraffic: a candidate that becomes wrong later is
 // taken back, although the evidence has nothing against it.
 func TestChecksGoOnWhileThereIsTraffic(t *testing.T) {
@@ -187,5 +208,39 @@ func TestCheckOnce(t *testing.T) {
 	o.Wait = 200 * time.Millisecond
 	if _, err := Check(t.Context(), o); err == nil || !strings.Contains(err.Error(), "canary") {
 		t.Errorf("a server that is not there: %v", err)
+	}
+}
+
+// TestVariantsAreChecked: a variant of an experiment that is wrong keeps it from
+// beginning.
+func TestVariantsAreChecked(t *testing.T) {
+	stable, canary, third := newScorer(t, 0.9), newScorer(t, 0.9), newScorer(t, 0.2)
+	s := start(t, fmt.Sprintf(`apiVersion: haldane.dev/v1alpha1
+kind: ModelRollout
+metadata: {name: strangers}
+spec:
+  endpoints:
+    stable: {version: v1, url: %q, readiness: {interval: 100ms}}
+    canary: {version: v2, url: %q, readiness: {interval: 100ms}}
+    variants:
+      v3: {version: v3, url: %q, readiness: {interval: 100ms}}
+  strategy:
+    experiment:
+      goal: {outcome: {maturity: 300ms}}
+      maxDuration: 2m
+      scaleDownDelay: 100ms
+  routing: {gateway: {listen: "127.0.0.1:0"}}
+  analysis:
+    interval: 100ms
+    warmup: 200ms
+    checks:
+%s`, stable.url, canary.url, third.url, goldenCheck), filepath.Join(t.TempDir(), "state.db"))
+	drive(s.ctx, t, s.gateway)
+	<-s.done
+	if s.outcome.Phase != rollout.RolledBack || !strings.Contains(s.outcome.Reason, "check golden: failed 2 times in a row: arm v3 says score is 0.2") {
+		t.Errorf("ended %+v", s.outcome)
+	}
+	if _, users := third.seen("golden"); users > 0 {
+		t.Errorf("it had %d requests of users", users)
 	}
 }

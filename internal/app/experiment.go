@@ -11,7 +11,6 @@ import (
 	"github.com/haldane-dev/haldane/api/v1alpha1"
 	"github.com/haldane-dev/haldane/internal/analysis"
 	"github.com/haldane-dev/haldane/internal/experiment"
-	"github.com/haldane-dev/haldane/internal/hook"
 	"github.com/haldane-dev/haldane/internal/metric"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	"github.com/haldane-dev/haldane/internal/traffic"
@@ -60,7 +59,7 @@ func experimentPlan(m *v1alpha1.ModelRollout, stable, canary rollout.Revision) (
 		Steps: []rollout.Step{{Weight: traffic.Percent(float64(e.Arms[traffic.Canary].Weight))}},
 		Split: split, Analysis: rules, OnDeadline: rollout.HoldAtDeadline,
 		ReadyWithin: x.ReadyWithin.Duration, ScaleDown: x.ScaleDownDelay.Duration,
-		Confirm: hook.Confirm(hooks(m, nil)), End: rollout.EndReport, Experiment: &e,
+		Confirm: confirm(m), End: rollout.EndReport, Experiment: &e,
 	}
 	if e.Promote {
 		p.Steps, p.End = append(p.Steps, rollout.Step{Weight: traffic.Full}), rollout.EndPromote

@@ -44,11 +44,11 @@ func (l *local) found(ctx context.Context) (o engine.Outcome, over bool, err err
 // happened.
 func (l *local) owes(s rollout.State) bool {
 	m := l.options.Rollout
-	o, err := outside(m, caller{log: l.options.Logger})
-	if err != nil || o.told == nil {
+	told, err := whoIsTold(m, caller{log: l.options.Logger})
+	if err != nil || told == nil {
 		return false
 	}
-	for _, name := range o.told.Names() {
+	for _, name := range told.Names() {
 		at, known := s.Told[name]
 		for _, e := range s.Events {
 			if known && e.Number > at {

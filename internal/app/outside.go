@@ -122,19 +122,18 @@ type caller struct {
 
 // outside makes them of a valid file.
 func outside(m *v1alpha1.ModelRollout, by caller) (outsiders, error) {
-	cfg := hook.Config{Hooks: hooks(m, by.secrets), Name: m.Name, Namespace: m.Namespace, Client: by.client, Logger: by.log}
-	people := notify.Config{Name: m.Name, Namespace: m.Namespace, Link: by.link, Client: by.client, Allow: by.allow}
-	notes, err := people.Channels(notifications(m, by.secrets))
+	told, err := whoIsTold(m, by)
 	if err != nil {
 		return outsiders{}, err
 	}
-	out := outsiders{say: []engine.Outside{strays(confirm(m))}}
+	out := outsiders{told: told, say: []engine.Outside{strays(confirm(m))}}
 	checks, err := checks(m, by.arms)
 	if err != nil {
 		return outsiders{}, err
 	}
 	if len(checks) > 0 {
-		out.say = append(out.say, check.New(check.Config{Checks: checks, Addresses: by.arms.address, Name: m.Name, Logger: by.log}))
+		out.say = append(out.say, check.New(check.Config{
+			Checks: checks, Variants: by.arms.variants, Addresses: by.arms.address, Name: m.Name, Logger: by.log}))
 	}
 	traffic, err := generator(m, by)
 	if err != nil {
@@ -150,13 +149,28 @@ func outside(m *v1alpha1.ModelRollout, by caller) (outsiders, error) {
 	if limits != nil {
 		out.say = append(out.say, limits)
 	}
-	if len(cfg.Hooks) > 0 {
+	if cfg := hookConfig(m, by); len(cfg.Hooks) > 0 {
 		out.say = append(out.say, hook.New(cfg))
 	}
-	if channels := slices.Concat(cfg.Channels(), notes); len(channels) > 0 {
-		out.told = outbox.New(channels, by.log)
-	}
 	return out, nil
+}
+
+func hookConfig(m *v1alpha1.ModelRollout, by caller) hook.Config {
+	return hook.Config{Hooks: hooks(m, by.secrets), Name: m.Name, Namespace: m.Namespace, Client: by.client, Logger: by.log}
+}
+
+// whoIsTold makes the channels of a valid file, nil if it has none.
+func whoIsTold(m *v1alpha1.ModelRollout, by caller) (*outbox.Box, error) {
+	people := notify.Config{Name: m.Name, Namespace: m.Namespace, Link: by.link, Client: by.client, Allow: by.allow}
+	notes, err := people.Channels(notifications(m, by.secrets))
+	if err != nil {
+		return nil, err
+	}
+	channels := slices.Concat(hookConfig(m, by).Channels(), notes)
+	if len(channels) == 0 {
+		return nil, nil
+	}
+	return outbox.New(channels, by.log), nil
 }
 
 // listeners is nil, and not an interface around nil, if there are none.

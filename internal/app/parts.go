@@ -37,6 +37,21 @@ func endpoint(e v1alpha1.Endpoint, hash, dir string) process.Endpoint {
 	return out
 }
 
+// endpoints are all arms of a file.
+func endpoints(m *v1alpha1.ModelRollout, p rollout.Plan, dir string) map[rollout.Role]process.Endpoint {
+	e := m.Spec.Endpoints
+	out := map[rollout.Role]process.Endpoint{
+		0: endpoint(e.Stable, p.Stable.Hash, dir),
+		1: endpoint(e.Canary, p.Canary.Hash, dir),
+	}
+	for i, a := range variants(p) {
+		one := endpoint(e.Variants[a.Name], p.Canary.Hash, dir)
+		one.Name = a.Name
+		out[rollout.Role(traffic.NumArms+i)] = one
+	}
+	return out
+}
+
 func probe(p *v1alpha1.Probe) process.Probe {
 	if p == nil {
 		return process.Probe{}

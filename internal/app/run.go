@@ -219,17 +219,7 @@ func (l *local) serveModels() error {
 		l.workload = elsewhere.New(l.plan.Stable, l.plan.Canary)
 		return nil
 	}
-	e := o.Rollout.Spec.Endpoints
-	endpoints := map[rollout.Role]process.Endpoint{
-		0: endpoint(e.Stable, l.plan.Stable.Hash, o.Dir),
-		1: endpoint(e.Canary, l.plan.Canary.Hash, o.Dir),
-	}
-	for i, a := range variants(l.plan) {
-		one := endpoint(e.Variants[a.Name], l.plan.Canary.Hash, o.Dir)
-		one.Name = a.Name
-		endpoints[rollout.Role(traffic.NumArms+i)] = one
-	}
-	w, err := process.New(endpoints, process.Options{Logger: o.Logger, Output: o.Output})
+	w, err := process.New(endpoints(o.Rollout, l.plan, o.Dir), process.Options{Logger: o.Logger, Output: o.Output})
 	if err != nil {
 		return err
 	}

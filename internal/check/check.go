@@ -43,9 +43,16 @@ type Check struct {
 // Addresses tell where an arm answers c now. An error is no fault of the arm.
 type Addresses func(ctx context.Context, arm traffic.Arm, c Check) (string, error)
 
+// Arm is one more than stable and the candidate, with what people call it.
+type Arm struct {
+	Arm  traffic.Arm
+	Name string
+}
+
 // Config is that of New.
 type Config struct {
 	Checks    []Check
+	Variants  []Arm // that are asked like the candidate
 	Addresses Addresses
 	Name      string       // of the rollout
 	Logger    *slog.Logger // nil: slog.Default()
@@ -65,11 +72,12 @@ func Confirm(checks []Check) []rollout.Confirm {
 	return out
 }
 
-// Result is what became of asking both arms, or the candidate alone.
+// Result is what became of asking the candidate, all variants, and stable.
 type Result struct {
-	Canary error // nil: passed
-	Stable error // of a check whose candidate failed: nil if stable passed, or was not asked
-	Asked  bool  // stable was
+	Canary error  // the first that is not nil, of the candidate and the variants; nil: passed
+	Who    string // it is of, for a person
+	Stable error  // of a check whose candidate failed: nil if stable passed, or was not asked
+	Asked  bool   // stable was
 }
 
 // Passed reports whether the candidate is as it should be.
@@ -83,10 +91,16 @@ func (r Result) Shared() bool {
 	return !r.Passed() && !r.Unsent() && r.Asked && r.Stable != nil && !errors.Is(r.Stable, ErrUnsent)
 }
 
-// Ask asks the candidate, and stable if that has failed and the check is one of
-// both.
-func (c Check) Ask(ctx context.Context, at Addresses) Result {
-	out := Result{Canary: c.One(ctx, traffic.Canary, at)}
+// Ask asks the candidate and the variants, and stable if one has failed and the
+// check is one of both.
+func (c Check) Ask(ctx context.Context, at Addresses, variants ...Arm) Result {
+	out := Result{Canary: c.One(ctx, traffic.Canary, at), Who: "the candidate"}
+	for _, v := range variants {
+		if out.Canary != nil {
+			break
+		}
+		out.Canary, out.Who = c.One(ctx, v.Arm, at), v.Name
+	}
 	if out.Canary != nil && !out.Unsent() && c.Both && ctx.Err() == nil {
 		out.Asked, out.Stable = true, c.One(ctx, traffic.Stable, at)
 	}

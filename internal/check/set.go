@@ -140,7 +140,7 @@ func (s *Set) send(st rollout.State) {
 			p.cancel = cancel
 			s.work.Go(func() {
 				defer cancel()
-				r := p.check.Ask(ctx, s.cfg.Addresses)
+				r := p.check.Ask(ctx, s.cfg.Addresses, s.cfg.Variants...)
 				s.hear(ctx, p, r)
 				s.wake()
 			})
@@ -208,9 +208,9 @@ func (p *poll) sentence() string {
 	case r.Unsent():
 		return r.Canary.Error()
 	case r.Shared():
-		return fmt.Sprintf("fails on both versions, which is not the candidate's fault: the candidate %s; stable %s", r.Canary, r.Stable)
+		return fmt.Sprintf("fails on both versions, which is not the candidate's fault: %s %s; stable %s", r.Who, r.Canary, r.Stable)
 	}
-	out := "the candidate " + r.Canary.Error()
+	out := r.Who + " " + r.Canary.Error()
 	if r.Asked && r.Stable == nil {
 		out += "; stable passes"
 	}

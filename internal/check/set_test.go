@@ -284,3 +284,26 @@ func TestConfirm(t *testing.T) {
 		t.Errorf("asks %+v", got)
 	}
 }
+
+// TestVariants are asked like the candidate, and the one that fails is named.
+func TestVariants(t *testing.T) {
+	x := &arms{}
+	c := x.check()
+	asked := ""
+	c.Probe = func(_ context.Context, address string) error {
+		asked += address + " "
+		if address == "arm2" {
+			return errors.New("is wrong")
+		}
+		return nil
+	}
+	variants := []Arm{{Arm: 2, Name: "arm small"}, {Arm: 3, Name: "arm large"}}
+	r := c.Ask(t.Context(), x.address, variants...)
+	if r.Passed() || r.Shared() || r.Who != "arm small" || asked != "canary arm2 stable " {
+		t.Errorf("%+v after %s", r, asked)
+	}
+	p := &poll{check: c, last: r, row: 3}
+	if got := p.sentence(); got != "failed 3 times in a row: arm small is wrong; stable passes" {
+		t.Errorf("says %q", got)
+	}
+}

@@ -17,7 +17,7 @@ import (
 type CheckOptions struct {
 	Rollout *v1alpha1.ModelRollout // loaded, defaulted and valid
 	Dir     string                 // what relative paths in it are relative to
-	Wait    time.Duration          // for both versions to become ready
+	Wait    time.Duration          // for all versions to become ready
 	Logger  *slog.Logger
 	Output  io.Writer // what the models print
 }
@@ -25,7 +25,7 @@ type CheckOptions struct {
 // CheckResult is what one version came to in one check.
 type CheckResult struct {
 	Check   string  `json:"check"`
-	Arm     string  `json:"arm"` // stable or canary
+	Arm     string  `json:"arm"` // stable, canary, or a variant of an experiment
 	Version string  `json:"version"`
 	Passed  bool    `json:"passed"`
 	Message string  `json:"message,omitempty"` // what is wrong
@@ -55,7 +55,7 @@ flags.`,
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c, p) },
 	}
 	cmd.Flags().StringVarP(&f.file, "file", "f", "", "the rollout file; - reads standard input")
-	cmd.Flags().DurationVar(&f.wait, "wait", time.Minute, "how long to wait for both versions to become ready")
+	cmd.Flags().DurationVar(&f.wait, "wait", time.Minute, "how long to wait for all versions to become ready")
 	f.output.flag(cmd, "the results")
 	f.level.flag(cmd)
 	return cmd
@@ -84,7 +84,7 @@ func (f *checkFlags) run(c *cobra.Command, p Program) error {
 		return err
 	}
 	for _, r := range results {
-		if r.Arm == "canary" && !r.Passed {
+		if r.Arm != "stable" && !r.Passed {
 			return &codeError{exitFailed, nil}
 		}
 	}
