@@ -1,10 +1,13 @@
 package app
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,7 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/haldane-dev/haldane/api/v1alpha1"
+	"github.com/haldane-dev/haldane/internal/cluster"
 	"github.com/haldane-dev/haldane/internal/engine"
+	"github.com/haldane-dev/haldane/internal/outbound"
+	"github.com/haldane-dev/haldane/internal/reading"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	"github.com/haldane-dev/haldane/internal/stats"
 )
@@ -182,5 +189,48 @@ func TestGaugesOfBothArms(t *testing.T) {
 				t.Errorf("ended %+v", s.outcome)
 			}
 		})
+	}
+}
+
+// TestQueryOnACluster: a query without from goes to the source's own Prometheus,
+// with its token, and to nobody else.
+func TestQueryOnACluster(t *testing.T) {
+	var query string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if got := r.Header.Get("Authorization"); got != "Bearer of churn/metrics/token" {
+			t.Errorf("authorization %q", got)
+		}
+		query = r.FormValue("query")
+		fmt.Fprint(w, `{"status":"success","data":{"resultType":"scalar","result":[1,"7"]}}`)
+	}))
+	defer server.Close()
+	refuse := outbound.New(outbound.Options{Allow: func(string) error { return errors.New("is not allowed") }})
+	by := clusterReadings(cluster.Rollout{Spec: &v1alpha1.Spec{
+		Workload: &v1alpha1.Workload{Name: "churn", StableName: "churn-stable"},
+		Analysis: v1alpha1.Analysis{Source: v1alpha1.Source{Prometheus: &v1alpha1.Prometheus{
+			Address: server.URL, TokenFrom: &v1alpha1.SecretKey{Name: "metrics", Key: "token"},
+		}}},
+	}}, clients{urls: refuse, sources: outbound.New(outbound.Options{})})
+	by.secrets = func(_ context.Context, s v1alpha1.SecretFrom) ([]byte, error) {
+		return []byte("of churn/" + s.Name + "/" + s.Key), nil
+	}
+	r, err := by.reader(v1alpha1.Reading{Query: `max(gpu{pod=~"{{pods}}"})`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := r.Read(t.Context(), reading.Vars{Pods: by.pods[1]}, time.Now())
+	if err != nil || v.Number != 7 || query != `max(gpu{pod=~"churn-[0-9a-z]+-[0-9a-z]{5}"})` {
+		t.Errorf("%+v of %s, %v", v, query, err)
+	}
+	pod := regexp.MustCompile("^(?:" + by.pods[1] + ")$")
+	if !pod.MatchString("churn-7d9f8b6c5-x2k4q") || pod.MatchString("churn-stable-7d9f8b6c5-x2k4q") {
+		t.Errorf("%s takes the pods of the wrong arm", pod)
+	}
+	r, err = by.reader(v1alpha1.Reading{From: &v1alpha1.Provider{Prometheus: &v1alpha1.PrometheusQuery{Address: server.URL, Query: "x"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Read(t.Context(), reading.Vars{}, time.Now()); err == nil || !strings.Contains(err.Error(), "is not allowed") {
+		t.Errorf("an address of the user's: %v", err)
 	}
 }
