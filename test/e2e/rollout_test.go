@@ -43,7 +43,7 @@ spec:
   ports: [{name: http, port: 80, targetPort: http}, {name: grpc, port: 9000, targetPort: grpc}]
 `
 
-// rolloutFile is the ModelRollout; ROUTING, STEPS and ANALYSIS are filled in.
+// rolloutFile is the ModelRollout; what is in capitals is filled in.
 const rolloutFile = `
 apiVersion: haldane.dev/v1alpha1
 kind: ModelRollout
@@ -51,11 +51,7 @@ metadata: {name: churn, namespace: NAMESPACE}
 spec:
   workload: {name: churn}
   routing: ROUTING
-  strategy:
-    canary:
-      steps: STEPS
-      scaleDownDelay: SCALEDOWN
-      readyWithin: 2m
+  strategy: STRATEGY
   analysis:
 ANALYSIS
 `

@@ -24,6 +24,9 @@ type scenario struct {
 	slow  bool   // blocks are long, so that there is time to count at each step
 	told  bool   // customers say what they did: labels follow the predictions
 	asks  bool   // Haldane sends requests of its own
+	by    string // another strategy than a canary
+	pairs string // a metric of mirrored requests
+	alone bool   // and no other
 	run   func(*stage)
 }
 
@@ -35,6 +38,10 @@ var scenarios = []scenario{
 	{name: "wrong", run: testWrong, only: "gateway", told: true},
 	{name: "checks", run: testChecks, only: "gateway", asks: true},
 	{name: "labelled", run: testLabelled, only: "gateway", told: true},
+	{name: "blue-green", run: testBlueGreen, only: "gateway", pairs: "{of: class, maxDisagreement: 25%}",
+		by: "{blueGreen: {preview: {mirror: 100, for: 8s}, bake: {for: 8s, holdback: 20}, scaleDownDelay: 2s, readyWithin: 2m}}"},
+	{name: "shadow", run: testShadow, only: "gateway", pairs: "{maxDisagreement: 25%}", alone: true,
+		by: "{shadow: {percent: 50, for: 8s, scaleDownDelay: 2s, readyWithin: 2m}}"},
 	{name: "crash", run: testCrash, only: "gatewayapi"},
 	{name: "commands", run: testCommands, only: "gatewayapi", steps: `[{weight: 50}, {pause: {}}, {weight: 100}]`},
 	{name: "edit", run: testEdit, only: "gatewayapi", steps: `[{weight: 50}, {pause: {}}, {weight: 100}]`},
@@ -64,8 +71,9 @@ const analysisOf = `    source: {prometheus: {address: "http://10.77.0.20:9090",
     maxDuration: 10m
     controls: {srm: 0.01%, dispersion: "off"}
     metrics:
-    - {name: errors, errorRate: {maxIncrease: 4pp}, tolerate: 25%}
-MORE`
+` + onErrors + `MORE`
+
+const onErrors = "    - {name: errors, errorRate: {maxIncrease: 4pp}, tolerate: 25%}\n"
 
 // ofModels are the metrics that the models count themselves.
 const ofModels = `    - {name: latency, latency: {maxOver: {25ms: 40pp}}}
@@ -100,9 +108,16 @@ func begun(t *testing.T, w *world, d driver, x scenario) *stage {
 	if x.asks {
 		more = ofChecks(t)
 	}
+	if x.pairs != "" {
+		more = "    - {name: agreement, pairs: " + x.pairs + "}\n"
+	}
+	strategy := cmp.Or(x.by, fmt.Sprintf("{canary: {steps: %s, scaleDownDelay: %s, readyWithin: 2m}}", steps, delay))
 	analysis := strings.NewReplacer("SOURCE", source, "INTERVAL", interval, "MORE", more).Replace(analysisOf)
+	if x.alone {
+		analysis = strings.Replace(analysis, onErrors, "", 1)
+	}
 	s.watch = s.space.watch()
-	s.apply(rolloutFile, "ROUTING", d.routing, "STEPS", steps, "ANALYSIS", analysis, "SCALEDOWN", delay)
+	s.apply(rolloutFile, "ROUTING", d.routing, "STRATEGY", strategy, "ANALYSIS", analysis)
 	s.watch.await(s.begun, "the rollout has begun", func(x v1alpha1.ModelRolloutStatus) bool {
 		return x.Phase == "Idle" && x.Stable.Version == "v1" && x.Weight.Observed == "0%" && x.Weight.Level == "Accepted"
 	})

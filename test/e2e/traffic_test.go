@@ -83,6 +83,16 @@ func (l *load) one(body []byte) {
 	l.answers = append(l.answers, a)
 }
 
+// customer is the request of one.
+func customer(t *testing.T) []byte {
+	t.Helper()
+	all, err := churn.HeldOut()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all[0].RequestBody()
+}
+
 // read tells the version that answered, from the body of the Open Inference
 // Protocol. A model's own failure is an answer.
 func read(r *http.Response, err error) (version string, failed bool, _ error) {
