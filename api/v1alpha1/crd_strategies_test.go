@@ -32,6 +32,7 @@ var blueGreenAgreements = []agreement{
 	{"more than half held back", "holdback: 5", "holdback: 51", true},
 	{"holdback below nothing", "holdback: 5", "holdback: -5", true},
 	{"nothing held back", "holdback: 5", "holdback: 0", true},
+	{"nothing held back, and a check", "holdback: 5}, scaleDownDelay: 30s, readyWithin: 10m}}\n  routing:\n    gateway: {}\n  analysis:\n", "holdback: 0}}}\n  routing:\n    gateway: {}\n  analysis:\n    checks: [{name: up, openInference: {}}]\n", false},
 	{"bake to the deadline", blueGreenBake, "bake: {for: 118m}", true},
 	{"bake just before the deadline", blueGreenBake, "bake: {for: 117m}", false},
 	{"bake of no time", blueGreenBake, "bake: {for: 0s}", false},

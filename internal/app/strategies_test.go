@@ -10,8 +10,10 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/haldane-dev/haldane/api/v1alpha1"
 	"github.com/haldane-dev/haldane/internal/engine"
 	"github.com/haldane-dev/haldane/internal/rollout"
+	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
 // by is the rollout of strangers by another strategy.
@@ -118,5 +120,27 @@ func TestShadow(t *testing.T) {
 				t.Errorf("%d users saw the candidate", n)
 			}
 		})
+	}
+}
+
+// TestBlueGreenWhole: nothing stays on the version before, and checks judge
+// alone.
+func TestBlueGreenWhole(t *testing.T) {
+	const strategy = "blueGreen: {bake: {for: 1s, holdback: 0}, scaleDownDelay: 100ms}"
+	const metrics = "{name: errors, errorRate: {maxIncrease: 20pp}}"
+	checks := func(text string) string {
+		return strings.Replace(text, "    metrics:", "    checks: [{name: score, request: {path: /score, json: {x: 1}}, every: 200ms}]\n    metrics:", 1)
+	}
+	if _, err := v1alpha1.Load("f.yaml", strings.NewReader(by(t, "http://127.0.0.1:1", "http://127.0.0.1:2", strategy, metrics))); err == nil || !strings.Contains(err.Error(), "holdback") {
+		t.Errorf("without a check it is refused by %v", err)
+	}
+	s := start(t, checks(by(t, model(t, 0), model(t, 0), strategy, metrics)), "")
+	drive(s.ctx, t, s.gateway)
+	s.until("baked", func(st engine.Status) bool {
+		return st.Phase == rollout.Progressing && st.Wanted.Canary == traffic.Full
+	})
+	<-s.done
+	if s.outcome.Phase != rollout.Promoted {
+		t.Errorf("it ended %s: %s", s.outcome.Phase, s.outcome.Reason)
 	}
 }

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/haldane-dev/haldane/internal/analysis"
 	"github.com/haldane-dev/haldane/internal/traffic"
@@ -36,10 +37,18 @@ func (t *turn) promote() bool {
 		t.waiting = fmt.Sprintf("Waiting for the router to carry 100%% to %s", p.Canary)
 		return false
 	}
-	t.enter(Promoted, orElse(t.why(), "promoted without evidence, as asked for"))
+	t.enter(Promoted, orElse(t.why(), p.unjudged()))
 	t.retire(Promoted)
 	t.emit(EventPromoted, "%s serves everything in place of %s", p.Canary, p.Stable)
 	return true
+}
+
+// unjudged says why there is no evidence.
+func (p Plan) unjudged() string {
+	if slices.ContainsFunc(p.Steps, Step.bakes) {
+		return "nothing was compared, and nothing outside was against it"
+	}
+	return "promoted without evidence, as asked for"
 }
 
 // why returns the sentence that allowed promotion.
