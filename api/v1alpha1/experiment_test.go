@@ -1,6 +1,7 @@
 package v1alpha1
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -83,5 +84,21 @@ func TestExperimentRefusals(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tt.path) || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want something of %s about %q", name, err, tt.path, tt.want)
 		}
+	}
+}
+
+// TestTheDocumentedExperiment reads the file of docs/experiments.md.
+func TestTheDocumentedExperiment(t *testing.T) {
+	text, err := os.ReadFile("../../docs/experiments.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, file, _ := strings.Cut(string(text), "```yaml\n")
+	file, _, found := strings.Cut(file, "```")
+	if !found {
+		t.Fatal("docs/experiments.md has no file")
+	}
+	if _, err := Load("docs/experiments.md", strings.NewReader(file)); err != nil {
+		t.Error(err)
 	}
 }

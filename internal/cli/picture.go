@@ -46,6 +46,12 @@ func headline(s *engine.Status) string {
 	if len(s.Steps) > 0 {
 		out += fmt.Sprintf("  step %d/%d", min(s.Step+1, len(s.Steps)), len(s.Steps))
 	}
+	if x := s.Experiment; x != nil {
+		for _, a := range x.Arms {
+			out += fmt.Sprintf("  %s %.0f%%: %s", a.Name, 100*a.Share, requests(s.Totals[a.Name]))
+		}
+		return out
+	}
 	out += fmt.Sprintf("  %s to %s", s.Observed.Canary, s.Canary)
 	for _, arm := range []struct{ name, version string }{{"stable", s.Stable.String()}, {"canary", s.Canary.String()}} {
 		if t, ok := s.Totals[arm.name]; ok {
