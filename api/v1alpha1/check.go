@@ -47,7 +47,7 @@ func (c *checker) node(path string, n *yaml.Node, t reflect.Type) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	if t == reflect.TypeFor[Reserved]() {
+	if t == reflect.TypeFor[json.RawMessage]() {
 		return
 	}
 	if t.Kind() == reflect.Pointer {

@@ -1,8 +1,6 @@
 package v1alpha1
 
 import (
-	"encoding/json"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -43,10 +41,6 @@ type ModelRolloutList struct {
 	metav1.ListMeta `json:"metadata,omitempty"`
 	Items           []ModelRollout `json:"items"`
 }
-
-// Reserved holds a field that is part of the document but not of this
-// version's abilities. It is read so that it can be refused by name.
-type Reserved = json.RawMessage
 
 // Spec is the wish.
 //

@@ -44,17 +44,6 @@ func (v *validator) add(path, format string, args ...any) {
 	v.problems = append(v.problems, Problem{Path: path, Message: fmt.Sprintf(format, args...)})
 }
 
-// reserved refuses a field that this version knows by name only.
-func (v *validator) reserved(path string, r Reserved, instead string) {
-	if r == nil {
-		return
-	}
-	if instead != "" {
-		instead = ": " + instead
-	}
-	v.add(path, "is not available in this version%s", instead)
-}
-
 // one demands that exactly one of the named alternatives is present.
 func (v *validator) one(path string, present map[string]bool, order ...string) bool {
 	var have []string
