@@ -225,6 +225,9 @@ func (v *validator) besideExperiment(s *Spec) {
 		if m.Name == "goal" {
 			v.add(fmt.Sprintf("spec.analysis.metrics[%d].name", i), "is the name of the experiment's goal: choose another")
 		}
+		if m.Gauge != nil && len(x.Arms) > 2 {
+			v.add(fmt.Sprintf("spec.analysis.metrics[%d].gauge", i), "is read of stable and canary alone: compare two arms, or leave it out")
+		}
 	}
 	for i, h := range s.Hooks {
 		if h.When == "confirmTrafficIncrease" || h.When == "confirmPromotion" && x.Then != "Promote" {

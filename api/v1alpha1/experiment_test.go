@@ -75,6 +75,7 @@ func TestExperimentRefusals(t *testing.T) {
 		"another time":              {"  routing:", "  analysis: {maxDuration: 1h}\n  routing:", "spec.analysis.maxDuration", "strategy.experiment.maxDuration"},
 		"a rollback at the end":     {"  routing:", "  analysis: {onDeadline: Rollback}\n  routing:", "spec.analysis.onDeadline", "report"},
 		"a metric named goal":       {"  routing:", "  analysis: {metrics: [{name: goal, errorRate: {}}]}\n  routing:", "spec.analysis.metrics[0].name", "another"},
+		"a level of three arms":     {"  routing:", "  analysis: {metrics: [{name: e, errorRate: {}}, {name: a, gauge: {from: {json: {url: \"http://q/{{arm}}\", path: $.a}}, maxRatio: 2}}]}\n  routing:", "spec.analysis.metrics[1].gauge", "two arms"},
 		"a question never asked":    {"  routing:", "  hooks: [{when: confirmPromotion, url: \"http://127.0.0.1:1\"}]\n  routing:", "spec.hooks[0].when", "never asks"},
 	} {
 		if !strings.Contains(experimentFile, tt.old) {
