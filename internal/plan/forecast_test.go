@@ -297,3 +297,30 @@ func TestForecastRefuses(t *testing.T) {
 		t.Errorf("an unknown kind: %v", err)
 	}
 }
+
+// TestBlueGreen: a preview, a mirror without a baseline and a bake take the time
+// that they take at least, and a bake what its evidence takes.
+func TestBlueGreen(t *testing.T) {
+	p := fiftyFifty(
+		analysis.Metric{Name: "errors", Kind: analysis.ErrorRate, MaxRatio: 1.25, MaxIncrease: .001, Tolerate: .5},
+		analysis.Metric{Name: "agreement", Kind: analysis.Pairs, Max: .02, Tolerate: 1})
+	half := func(holdback float64, bake time.Duration) float64 {
+		p.Steps = []rollout.Step{
+			{Preview: true, For: time.Minute}, {Preview: true, Shadow: traffic.Full, For: 2 * time.Minute},
+			{Weight: traffic.Percent(100 - holdback), For: bake}, {Weight: traffic.Full},
+		}
+		b := Baseline{RPS: 100, Habits: map[string]Habit{"errors": {Rate: .01}}}
+		r, err := Forecast(p, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := float64(r.Steps[2].Begins - r.Steps[0].Begins); got != 180 {
+			t.Errorf("the bake begins %v s after the preview, want 180", got)
+		}
+		return float64(r.Promotion.Half) / 60
+	}
+	short, long, few, none := half(5, 0), half(5, 2*time.Hour), half(50, 0), half(0, time.Hour)
+	if short < 10 || short > 60 || few >= short || long < 123 || none < 63 || none > 70 {
+		t.Errorf("promoted after %.0f min, after a bake of two hours %.0f, with half held back %.0f, with nothing %.0f", short, long, few, none)
+	}
+}

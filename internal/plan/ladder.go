@@ -34,13 +34,13 @@ func (r *Report) ladder() {
 			// What would come later is looked at as well, so that it can be told how
 			// much time is lacking.
 			at.horizon = 20 * s.horizon
-			passes := r.step(&out, at).atLeast(step.For.Seconds())
-			out.Least = Seconds(step.For.Seconds())
+			passes, least := r.step(&out, at), step.For.Seconds()
+			out.Least = Seconds(least)
 			first = false
-			half := passes.quantile(.5)
-			m, v := passes.moments()
+			half := math.Max(passes.quantile(.5), least)
+			m, v := passes.atLeast(least).moments()
 			clock, mean, spread = clock+half, mean+m, spread+v
-			most = math.Max(most, passes.quantile(.9)-half)
+			most = math.Max(most, math.Max(passes.quantile(.9), least)-half)
 		default: // all traffic
 			out.Passes = Times{}
 			r.Steps = append(r.Steps, out)
@@ -105,7 +105,9 @@ func (r *Report) step(out *Step, at stage) curve {
 		}
 	}
 	out.Passes = Times{Seconds(all.quantile(.5)), Seconds(all.quantile(.9))}
-	if gates == 0 && (at.Last || at.Shadow) {
+	// A mirror whose metrics have no baseline is taken to pass: that they are not
+	// foretold is said.
+	if gates == 0 && (at.Last && !at.Shadow || at.Shadow && len(r.Unforeseen) == 0) {
 		all = curve{horizon: at.horizon} // nothing can be shown here
 		out.Passes = Times{Seconds(math.Inf(1)), Seconds(math.Inf(1))}
 	}
