@@ -2,6 +2,8 @@ package v1alpha1
 
 import (
 	"fmt"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -68,5 +70,43 @@ func TestReadingsHaveDefaults(t *testing.T) {
 	want := map[string]string{"guardrails[0].from.datadog.address": DatadogAddress, "guardrails[1].from.json.url": "http://q", "anomalies[0].from.prometheus.address": "http://p"}
 	if got := a.Addresses(); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("addresses %v", got)
+	}
+}
+
+// TestTheDocumentedReadingsAreRead: every example of the two pages is a file that
+// a cluster takes.
+func TestTheDocumentedReadingsAreRead(t *testing.T) {
+	page := func(name string) []string {
+		text, err := os.ReadFile("../../docs/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out []string
+		for _, m := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+			out = append(out, m[1])
+		}
+		return out
+	}
+	read := func(analysis string) {
+		t.Helper()
+		text := strings.Replace(onCluster, "    metrics:\n    - {name: errors, errorRate: {}}\n", analysis, 1)
+		if text == onCluster {
+			t.Fatal("nothing was put in")
+		}
+		if _, err := LoadCluster("f.yaml", strings.NewReader(text)); err != nil {
+			t.Errorf("%s\n%v", analysis, err)
+		}
+	}
+	for _, x := range page("guardrails.md") {
+		_, x, _ = strings.Cut(x, "  analysis:\n")
+		read(x)
+	}
+	all := page("providers.md")
+	if len(all) < 6 {
+		t.Fatalf("%d providers are documented", len(all))
+	}
+	for _, x := range all {
+		x = strings.ReplaceAll(x, "{env: SHOP_TOKEN}", "{name: shop, key: token}")
+		read("    guardrails:\n    - name: a\n      max: 1\n      " + strings.ReplaceAll(strings.TrimSpace(x), "\n", "\n      ") + "\n    metrics:\n    - {name: errors, errorRate: {}}\n")
 	}
 }

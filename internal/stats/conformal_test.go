@@ -198,7 +198,7 @@ func TestConformalDelay(t *testing.T) {
 		shift float64
 		onset int
 		most  int // of the median, in readings
-	}{{10, 10, 8}, {10, 60, 10}, {10, 360, 14}, {3, 60, 16}, {2, 60, 40}} {
+	}{{10, 10, 10}, {10, 60, 10}, {10, 360, 14}, {3, 60, 16}, {2, 60, 40}} {
 		var delays []int
 		missed := 0
 		for seed := range uint64(runs) {
