@@ -25,7 +25,7 @@ var (
 	ports    = []string{"internal/metric", "internal/router", "internal/workload", "internal/store"}
 	adapters = below(ports)
 	// What has a say or is told beside the evidence. It answers to the engine.
-	outside = []string{"internal/outbound", "internal/outbox", "internal/hook", "internal/notify", "internal/check", "internal/load", "internal/guardrail"}
+	outside = []string{"internal/outbound", "internal/outbox", "internal/hook", "internal/notify", "internal/check", "internal/toggle", "internal/load", "internal/guardrail"}
 	shells  = []string{"internal/web", "internal/web/", "internal/cli", "internal/cli/", "internal/kube", "internal/kube/"}
 	offline = []string{"internal/judge", "internal/plan"}
 	core    = slices.Concat(pure, ports, offline, []string{"internal/engine", "internal/report", "internal/importer"})

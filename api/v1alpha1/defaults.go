@@ -42,6 +42,9 @@ func (m *ModelRollout) Default() {
 	if l := m.Spec.Analysis.Load; l != nil {
 		l.setDefaults(m.Spec.Routing.StickyBy != nil)
 	}
+	if m.Spec.Switch != nil {
+		m.Spec.Switch.setDefaults()
+	}
 	for i := range m.Spec.Hooks {
 		m.Spec.Hooks[i].setDefaults()
 	}

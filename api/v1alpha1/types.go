@@ -91,6 +91,9 @@ type Spec struct {
 	// +kubebuilder:validation:MaxItems=32
 	// +listType=atomic
 	Hooks []Hook `json:"hooks,omitempty"`
+	// Switch is kept by somebody else, and holds the rollout or takes the
+	// candidate back.
+	Switch *Switch `json:"switch,omitempty"`
 	// Notifications are told of what happens.
 	// +kubebuilder:validation:MaxItems=32
 	// +listType=atomic

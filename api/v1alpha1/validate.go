@@ -29,6 +29,7 @@ func (m *ModelRollout) validate(v *validator) []Problem {
 	v.inference(&m.Spec.Inference)
 	v.analysis(&m.Spec)
 	v.hooks("spec.hooks", m.Spec.Hooks)
+	v.toggle("spec.switch", m.Spec.Switch)
 	v.notifications("spec.notifications", m.Spec.Notifications)
 	return v.problems
 }

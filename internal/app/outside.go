@@ -118,6 +118,7 @@ type caller struct {
 	allow    func(address string) error // of mail servers; nil allows all
 	link     string                     // to the dashboard
 	log      *slog.Logger
+	dir      string // of the rollout's file, on this machine
 }
 
 // outside makes them of a valid file.
@@ -151,6 +152,9 @@ func outside(m *v1alpha1.ModelRollout, by caller) (outsiders, error) {
 	}
 	if cfg := hookConfig(m, by); len(cfg.Hooks) > 0 {
 		out.say = append(out.say, hook.New(cfg))
+	}
+	if s := m.Spec.Switch; s != nil {
+		out.say = append(out.say, toggled(m, s, by))
 	}
 	return out, nil
 }

@@ -177,6 +177,7 @@ func (l *local) others(counts metric.Source, mark string) (metric.Source, error)
 	numbers := readings{secrets: localSecrets(o.Dir), client: to}
 	var err error
 	l.outside, err = outside(o.Rollout, caller{
+		dir:     o.Dir,
 		secrets: localSecrets(o.Dir), arms: localArms(l.workload, o.Dir, variants(l.plan)...), front: l.front(mark), client: to,
 		readings: numbers, link: l.links["dashboard"], log: o.Logger,
 	})
