@@ -33,6 +33,8 @@ var blueGreenAgreements = []agreement{
 	{"holdback below nothing", "holdback: 5", "holdback: -5", true},
 	{"nothing held back", "holdback: 5", "holdback: 0", true},
 	{"nothing held back, and a check", "holdback: 5}, scaleDownDelay: 30s, readyWithin: 10m}}\n  routing:\n    gateway: {}\n  analysis:\n", "holdback: 0}}}\n  routing:\n    gateway: {}\n  analysis:\n    checks: [{name: up, openInference: {}}]\n", false},
+	{"nothing held back, and a check that warns", "holdback: 5}, scaleDownDelay: 30s, readyWithin: 10m}}\n  routing:\n    gateway: {}\n  analysis:\n", "holdback: 0}}}\n  routing:\n    gateway: {}\n  analysis:\n    checks: [{name: up, openInference: {}, effect: Warn}]\n", true},
+	{"nothing held back, and a check before it", "holdback: 5}, scaleDownDelay: 30s, readyWithin: 10m}}\n  routing:\n    gateway: {}\n  analysis:\n", "holdback: 0}}}\n  routing:\n    gateway: {}\n  analysis:\n    checks: [{name: up, openInference: {}, when: [start]}]\n", true},
 	{"bake to the deadline", blueGreenBake, "bake: {for: 118m}", true},
 	{"bake just before the deadline", blueGreenBake, "bake: {for: 117m}", false},
 	{"bake of no time", blueGreenBake, "bake: {for: 0s}", false},

@@ -1,6 +1,9 @@
 package v1alpha1
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // blueGreen checks a strategy that previews, switches and bakes.
 func (v *validator) blueGreen(path string, s *Spec) {
@@ -22,8 +25,8 @@ func (v *validator) blueGreen(path string, s *Spec) {
 	switch h := *b.Bake.Holdback; {
 	case h > 50:
 		v.add(path+".bake.holdback", "is %s%%, more than half: write at most 50", trim(float64(h)))
-	case h == 0 && len(s.Analysis.Guardrails)+len(s.Analysis.Checks) == 0:
-		v.add(path+".bake.holdback", "is 0: with nothing on the version before there is nothing to compare with. Write 5, or add a guardrail or a check that judges alone")
+	case h == 0 && !judgedOutside(&s.Analysis):
+		v.add(path+".bake.holdback", "is 0: with nothing on the version before there is nothing to compare with. Write 5, or add a guardrail or a check that judges alone: it runs in the bake, and does more than warn")
 	}
 	if took := p.For.Duration + b.Bake.For.Duration; took >= s.Analysis.MaxDuration.Duration {
 		v.add("spec.analysis.maxDuration", "is %s, and preview and bake take %s at least: lengthen it", s.Analysis.MaxDuration, took)
@@ -34,6 +37,15 @@ func (v *validator) blueGreen(path string, s *Spec) {
 	if s.Workload != nil && s.Workload.Order == "Swap" {
 		v.add("spec.workload.order", "is Swap: the version before would not have the pods to switch back to at once. Leave it out")
 	}
+}
+
+// judgedOutside reports whether something can hold or take back without a
+// comparison, all through.
+func judgedOutside(a *Analysis) bool {
+	return slices.ContainsFunc(a.Guardrails, func(g Guardrail) bool { return g.Effect != "Warn" && !g.DryRun }) ||
+		slices.ContainsFunc(a.Checks, func(c Check) bool {
+			return c.Effect != "Warn" && (len(c.When) == 0 || slices.Contains(c.When, "running"))
+		})
 }
 
 // shadow checks a strategy that users never see.
