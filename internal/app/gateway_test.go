@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -79,6 +80,9 @@ func settingsOf(t *testing.T) string {
 	t.Helper()
 	m := v1alpha1.ModelRollout{ObjectMeta: metav1.ObjectMeta{Name: "churn", Namespace: "shop"}}
 	m.Spec.Routing = v1alpha1.Routing{Gateway: &v1alpha1.Gateway{}, StickyBy: &v1alpha1.StickyBy{Header: "x-user"}}
+	m.Spec.Analysis.Metrics = []v1alpha1.Metric{
+		{Name: "errors", ErrorRate: &v1alpha1.ErrorRate{}}, {Name: "conversion", Mean: &v1alpha1.Mean{Of: "conversion", Event: "checkout"}},
+	}
 	m.DefaultCluster()
 	text, err := json.Marshal(m)
 	if err != nil {
@@ -210,7 +214,12 @@ func (s *served) predict(t *testing.T, user, requestID string) (version, id stri
 // tell sends feedback and returns what became of each item.
 func (s *served) tell(t *testing.T, body string) (int, []feedback.Status) {
 	t.Helper()
-	res, err := http.Post(s.url+"/feedback", "application/json", bytes.NewReader([]byte(body)))
+	return s.send(t, "/feedback", body)
+}
+
+func (s *served) send(t *testing.T, path, body string) (int, []feedback.Status) {
+	t.Helper()
+	res, err := http.Post(s.url+path, "application/json", bytes.NewReader([]byte(body)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,6 +282,44 @@ func TestGatewaysAgree(t *testing.T) {
 	}
 	if a, b := labels(t, all[0]), labels(t, all[1]); a+b != 40 || a == 0 || b == 0 {
 		t.Errorf("%d and %d labels were kept, want 40 in all and some at each", a, b)
+	}
+}
+
+// TestGatewaysTakeEvents: of a user that another replica served, and once.
+func TestGatewaysTakeEvents(t *testing.T) {
+	g := newGateways(t)
+	all := []*served{g.start(), g.start()}
+	digest := g.table(fleet.Document{Revision: "r1", Split: traffic.Split{
+		Generation: 1, Canary: traffic.Full / 2, Salt: "churn", Sticky: traffic.Sticky{Header: "x-user"},
+	}})
+	for _, s := range all {
+		s.carries(t, digest)
+		if err := s.peers.Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 6 {
+		user := fmt.Sprintf("user-%d", i)
+		_, id := all[i%2].predict(t, user, "")
+		other := all[(i+1)%2]
+		byUser := fmt.Sprintf(`{"name":"checkout","user":%q}`, user)
+		eventually(t, "an event by user", func() bool { // the answer comes before the replica has noted it
+			_, got := other.send(t, "/events", byUser)
+			return len(got) == 1 && got[0] == feedback.Accepted
+		})
+		for _, s := range all {
+			both := fmt.Sprintf(`[%s,{"name":"checkout","id":%q},{"name":"refund","id":%q}]`, byUser, id, id)
+			code, got := s.send(t, "/events", both)
+			if want := []feedback.Status{feedback.Duplicate, feedback.Duplicate, feedback.Unused}; code != http.StatusAccepted || !slices.Equal(got, want) {
+				t.Errorf("%s: %d %v, want %v", user, code, got, want)
+			}
+		}
+	}
+	if n := labels(t, all[0]) + labels(t, all[1]); n != 6 {
+		t.Errorf("%d events were kept, want 6", n)
+	}
+	if text := metricsOf(t, all[0]); !strings.Contains(text, `haldane_gateway_event_predictions_total{arm="canary",event="checkout",maturity="1800"`) {
+		t.Errorf("Prometheus learns nothing of events:\n%s", text)
 	}
 }
 
