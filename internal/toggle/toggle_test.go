@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,12 +76,12 @@ func TestPositions(t *testing.T) {
 				return ""
 			}
 			k := &keeper{err: errors.New("no route to host")}
-			woken := 0
+			var woken atomic.Int64
 			s := New(Config{What: "the flag a", Read: k.read, Every: 10 * time.Second, Timeout: 2 * time.Second, Hold: hold, Logger: slog.New(slog.DiscardHandler)})
 			if got := says(t, s); got != unknown("has not been read yet") {
 				t.Errorf("before the first reading: %q", got)
 			}
-			s.Bind(func() { woken++ })
+			s.Bind(func() { woken.Add(1) })
 			defer s.Close()
 			after := func(d time.Duration, want string) {
 				t.Helper()
@@ -94,14 +95,14 @@ func TestPositions(t *testing.T) {
 			k.set(Run, nil)
 			after(10*time.Second, "")
 			k.set(Hold, nil)
-			before := woken
+			before := woken.Load()
 			after(10*time.Second, "Hold: the flag a says hold")
-			if woken != before+1 {
-				t.Errorf("woken %d times by one change", woken-before)
+			if n := woken.Load(); n != before+1 {
+				t.Errorf("woken %d times by one change", n-before)
 			}
-			before = woken
+			before = woken.Load()
 			after(10*time.Second, "Hold: the flag a says hold")
-			if woken != before {
+			if woken.Load() != before {
 				t.Error("woken by no change")
 			}
 			k.set(Rollback, nil)
