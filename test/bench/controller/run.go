@@ -24,8 +24,10 @@ type result struct {
 	rest      used            // nothing is on its way
 	release   used            // from an edit of every Deployment until all are in progress
 	progress  used            // all are
-	end       used            // every candidate turns bad, until all are at rest again
-	latencies []time.Duration // from the verdict to the route
+	few       used            // some candidates turn bad, one after another, while the others go on
+	end       used            // all the others turn bad at once, until all are at rest again
+	one       []time.Duration // from the verdict to the route, of the few
+	latencies []time.Duration // and of those that turned bad at once
 	peak      int64           // memory, in bytes
 }
 
@@ -103,6 +105,7 @@ func measure(ctx context.Context, program string, n int, o options) (result, err
 		{"release", &out.release, func(ctx context.Context) error { return w.release(ctx, n) }},
 		{"", nil, r.settle},
 		{"progress", &out.progress, r.watch},
+		{"few", &out.few, r.spoilFew},
 		{"end", &out.end, r.spoil},
 	} {
 		if part.into == nil {
@@ -117,7 +120,10 @@ func measure(ctx context.Context, program string, n int, o options) (result, err
 		}
 		fmt.Print(part.into.detail(n, part.name))
 	}
-	out.latencies, err = r.latencies()
+	if out.one, err = r.latencies(0, r.few()); err != nil {
+		return out, err
+	}
+	out.latencies, err = r.latencies(r.few(), r.n)
 	if u, fail := c.usage(); fail == nil {
 		out.peak = u.peak
 	}
@@ -142,18 +148,39 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// spoil makes every candidate bad, and waits until each was taken back.
-func (r trial) spoil(ctx context.Context) error {
-	for i := range r.n {
+// few is how many candidates turn bad one after another.
+func (r trial) few() int { return min(20, r.n/2) }
+
+// apart is the time between two of them.
+const apart = 2 * time.Second
+
+// spoilFew makes some candidates bad, one after another.
+func (r trial) spoilFew(ctx context.Context) error {
+	for i := range r.few() {
 		r.counts.spoil(rolloutName(i))
+		if err := pause(ctx, apart); err != nil {
+			return err
+		}
 	}
-	return r.await(ctx, r.n, "roll back", func(s v1alpha1.ModelRolloutStatus) bool { return s.Phase == "RolledBack" })
+	return r.takenBack(ctx, r.few())
 }
 
-// latencies are the times from verdicts to routes, sorted.
-func (r trial) latencies() ([]time.Duration, error) {
+// spoil makes all the others bad at once, and waits until each was taken back.
+func (r trial) spoil(ctx context.Context) error {
+	for i := r.few(); i < r.n; i++ {
+		r.counts.spoil(rolloutName(i))
+	}
+	return r.takenBack(ctx, r.n)
+}
+
+func (r trial) takenBack(ctx context.Context, n int) error {
+	return r.await(ctx, n, "roll back", func(s v1alpha1.ModelRolloutStatus) bool { return s.Phase == "RolledBack" })
+}
+
+// latencies are the times from verdicts to routes of some rollouts, sorted.
+func (r trial) latencies(from, to int) ([]time.Duration, error) {
 	var out []time.Duration
-	for i := range r.n {
+	for i := from; i < to; i++ {
 		name := rolloutName(i)
 		verdict, ok1 := r.counts.verdict(name)
 		off, ok2 := r.takenOff(name)
@@ -251,11 +278,12 @@ func (u used) detail(n int, phase string) string {
 // table is all results as the page has them.
 func table(all []result) string {
 	var out strings.Builder
-	out.WriteString("| rollouts | at rest: cores | calls a minute and rollout | in progress: cores | calls a minute and rollout | memory | most | verdict to route: p50 | p99 | max |\n|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+	out.WriteString("| rollouts | at rest: cores | calls a minute and rollout | in progress: cores | calls a minute and rollout | memory | most | verdict to route, one at a time: p50 | max | all at once: p50 | p99 | max |\n|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, r := range all {
-		fmt.Fprintf(&out, "| %d | %.4f | %.2f | %.4f | %.2f | %.0f MB | %.0f MB | %s | %s | %s |\n", r.rollouts,
+		fmt.Fprintf(&out, "| %d | %.4f | %.2f | %.4f | %.2f | %.0f MB | %.0f MB | %s | %s | %s | %s | %s |\n", r.rollouts,
 			r.rest.cores(), r.rest.perMinute(r.rollouts), r.progress.cores(), r.progress.perMinute(r.rollouts),
 			float64(r.progress.rss)/1e6, float64(r.peak)/1e6,
+			of(r.one, .5).Round(time.Millisecond), of(r.one, 1).Round(time.Millisecond),
 			of(r.latencies, .5).Round(time.Millisecond), of(r.latencies, .99).Round(time.Millisecond), of(r.latencies, 1).Round(time.Millisecond))
 	}
 	return out.String()
