@@ -42,6 +42,8 @@ type PredictionEvent struct {
 	HasClass     bool
 	HasScore     bool
 	User         uint64 // traffic.KeyHash of the sticky key; 0 if the request has none
+	Keyed        bool   // decided by a sticky key, whose bucket is Bucket
+	Bucket       uint16 // in [0, traffic.Full)
 	InID         bool   // PredictionID says class and score too; it does not where the answer was read after its head had been sent
 	Forced       bool   // by a match: no evidence
 	Mirrored     bool   // a mirrored copy: no user saw the answer

@@ -28,6 +28,9 @@ func (p *policy) claims(d *Decision, res *Result) predictionid.Claims {
 	if d.Forced {
 		c.Flags |= predictionid.Forced
 	}
+	if d.Keyed {
+		c.Group = uint8(telemetry.GroupOf(d.Bucket) + 1)
+	}
 	if d.Warmup || d.Load { // what comes back for either is no label of a user's
 		c.Flags |= predictionid.WarmUp
 	}
@@ -122,7 +125,7 @@ func (p *policy) tell(d *Decision, res *Result, mirrored bool) {
 			res.Head.Header("X-Request-Id"), res.Head.Header("Traceparent")),
 		PredictionID: res.id, Arm: d.Arm, Time: p.cfg.Date(d.Start),
 		Count: len(res.preds), InID: res.inID, Forced: d.Forced, Mirrored: mirrored,
-		User: d.user(res.Head),
+		User: d.user(res.Head), Keyed: d.Keyed, Bucket: d.Bucket,
 	}
 	if len(res.preds) == 1 {
 		e.Class, e.HasClass = res.preds[0].Class, res.preds[0].HasClass

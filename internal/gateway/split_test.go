@@ -75,6 +75,27 @@ func TestStickyKeysStayWhileTheWeightGrows(t *testing.T) {
 	}
 }
 
+// TestIDsNameTheGroupOfAUser, and none where nobody is known.
+func TestIDsNameTheGroupOfAUser(t *testing.T) {
+	r := start(t, armOf, armOf)
+	r.split(t, traffic.Split{Generation: 1, Canary: traffic.Percent(30), Salt: "s", Sticky: traffic.Sticky{Header: "x-user"}})
+	for user := range 20 {
+		key := fmt.Sprintf("u%d", user)
+		resp, arm := do(t, client(t), "GET", r.url("/"), "", "X-User", key)
+		claims, err := r.codec.Decode(resp.Header.Get(HeaderPredictionID))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := 1 + int(traffic.KeyHash("s", key)%10_000)/100; int(claims.Group) != want || (claims.Group <= 30) != (arm == "canary") {
+			t.Errorf("%s is in group %d and on %s; the ID says %d", key, want, arm, claims.Group)
+		}
+	}
+	resp, _ := do(t, client(t), "GET", r.url("/"), "")
+	if claims, err := r.codec.Decode(resp.Header.Get(HeaderPredictionID)); err != nil || claims.Group != 0 {
+		t.Errorf("of nobody known: %+v, %v", claims, err)
+	}
+}
+
 func TestAlwaysAndNever(t *testing.T) {
 	r := start(t, armOf, armOf)
 	split := traffic.Split{

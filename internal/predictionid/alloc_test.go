@@ -12,7 +12,9 @@ func TestEncodeAllocatesNothing(t *testing.T) {
 	dst := make([]byte, 0, MaxLen)
 	long := single
 	long.Class = "a class name that is longer than thirty-two bytes"
-	for name, cl := range map[string]Claims{"short class": single, "long class": long} {
+	grouped := long
+	grouped.Group = 7
+	for name, cl := range map[string]Claims{"short class": single, "long class": long, "with a group": grouped} {
 		if n := testing.AllocsPerRun(1000, func() { dst = c.AppendEncode(dst[:0], cl) }); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
 		}

@@ -47,6 +47,9 @@ type Claims struct {
 	HasScore bool
 	// Flags say how the request came to be answered.
 	Flags Flags
+	// Group is the group of users that the prediction was made for, from 1; 0 if
+	// it was made for nobody known.
+	Group uint8
 	// Nonce makes IDs of the same millisecond differ; any random number will do.
 	Nonce uint64
 	// Count is the number of predictions answered under the ID, 1 unless the

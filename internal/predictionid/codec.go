@@ -27,7 +27,8 @@ var (
 )
 
 const (
-	version  = 1
+	version  = 1 // without a group of users
+	grouped  = 2 // with one
 	hasScore = 0x80
 	macSize  = 16
 
@@ -41,12 +42,14 @@ const (
 	offScore    = 27
 	offClass    = 31
 	headSize    = 32
+	offGroup    = headSize // of a grouped one alone
+	maxHead     = headSize + 1
 
 	maxTime = 1<<48 - 1
 )
 
 // MaxLen is the length of the longest ID without a batch index, in characters.
-const MaxLen = ((headSize+MaxClass+macSize)*8 + 5) / 6
+const MaxLen = ((maxHead+MaxClass+macSize)*8 + 5) / 6
 
 var minLen = encoding.EncodedLen(headSize + macSize)
 
@@ -59,7 +62,7 @@ type Codec struct{ pool sync.Pool }
 // work is the memory of one call; pooling it keeps the MAC off the heap.
 type work struct {
 	mac hash.Hash
-	raw [headSize + MaxClass + macSize]byte
+	raw [maxHead + MaxClass + macSize]byte
 	sum [sha256.Size]byte
 }
 
@@ -105,6 +108,10 @@ func (w *work) put(cl Claims) int {
 	ms := uint64(min(max(cl.Time.UnixMilli(), 0), maxTime))
 	b := w.raw[:]
 	b[0], b[offFlags], b[offArm] = version, flags, cl.Arm
+	head := headSize
+	if cl.Group != 0 {
+		b[0], b[offGroup], head = grouped, cl.Group, maxHead
+	}
 	binary.BigEndian.PutUint32(b[offRollout:], cl.Rollout)
 	binary.BigEndian.PutUint32(b[offRevision:], cl.Revision)
 	binary.BigEndian.PutUint16(b[offTime:], uint16(ms>>32))
@@ -112,11 +119,11 @@ func (w *work) put(cl Claims) int {
 	binary.BigEndian.PutUint64(b[offNonce:], cl.Nonce)
 	binary.BigEndian.PutUint16(b[offCount:], max(cl.Count, 1))
 	binary.BigEndian.PutUint32(b[offScore:], bits)
-	n := headSize
+	n := head
 	if cl.Count <= 1 {
-		n = len(appendClassKey(b[:headSize], cl.Class))
+		n = len(appendClassKey(b[:head], cl.Class))
 	}
-	b[offClass] = byte(n - headSize)
+	b[offClass] = byte(n - head)
 	return n
 }
 
@@ -152,32 +159,53 @@ func (c *Codec) Decode(id string) (Claims, error) {
 		return Claims{}, fmt.Errorf("%w: not base64: %w", ErrMalformed, err)
 	}
 	signed := len(raw) - macSize
-	if raw[0] != version {
-		return Claims{}, fmt.Errorf("%w: version %d, this release reads %d", ErrMalformed, raw[0], version)
+	head, err := headOf(raw)
+	if err != nil {
+		return Claims{}, err
 	}
-	if int(raw[offClass]) != signed-headSize {
+	if int(raw[offClass]) != signed-head {
 		return Claims{}, fmt.Errorf("%w: length does not fit its class", ErrMalformed)
 	}
 	w.sign(signed)
 	if !hmac.Equal(w.sum[:macSize], raw[signed:]) {
 		return Claims{}, ErrForged
 	}
-	cl := get(raw[:signed])
+	cl := get(raw[:signed], head)
 	if index >= int(cl.Count) {
 		return Claims{}, fmt.Errorf("%w: prediction %d of a request with %d", ErrMalformed, index, cl.Count)
 	}
 	return cl, nil
 }
 
-// get reads claims that were verified.
-func get(b []byte) Claims {
+// headOf returns how many bytes come before the class.
+func headOf(raw []byte) (int, error) {
+	switch raw[0] {
+	case version:
+		return headSize, nil
+	case grouped:
+		if raw[offGroup] == 0 { // is written as version 1
+			return 0, fmt.Errorf("%w: version %d without a group", ErrMalformed, grouped)
+		}
+		return maxHead, nil
+	}
+	return 0, fmt.Errorf("%w: version %d, this release reads %d and %d", ErrMalformed, raw[0], version, grouped)
+}
+
+// get reads claims that were verified, of which so many bytes come before the
+// class.
+func get(b []byte, head int) Claims {
+	group := uint8(0)
+	if head > headSize {
+		group = b[offGroup]
+	}
 	ms := int64(binary.BigEndian.Uint16(b[offTime:]))<<32 | int64(binary.BigEndian.Uint32(b[offTime+2:]))
 	return Claims{
 		Rollout:  binary.BigEndian.Uint32(b[offRollout:]),
 		Revision: binary.BigEndian.Uint32(b[offRevision:]),
 		Arm:      b[offArm],
 		Time:     time.UnixMilli(ms).UTC(),
-		Class:    string(b[headSize:]),
+		Class:    string(b[head:]),
+		Group:    group,
 		Score:    math.Float32frombits(binary.BigEndian.Uint32(b[offScore:])),
 		HasScore: b[offFlags]&hasScore != 0,
 		Flags:    Flags(b[offFlags]) & knownFlags,

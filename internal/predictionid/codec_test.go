@@ -50,6 +50,9 @@ func TestRoundTrip(t *testing.T) {
 		"score NaN":    {Claims{Time: when, Score: float32(math.NaN()), HasScore: true}, Claims{Time: when, Count: 1}},
 		"score no use": {Claims{Time: when, Score: 3}, Claims{Time: when, Count: 1}},
 		"other flags":  {Claims{Time: when, Flags: 0xFF}, Claims{Time: when, Flags: Forced | WarmUp | Mirrored, Count: 1}},
+		"group":        {Claims{Time: when, Class: "a", Group: 100, Nonce: 7}, Claims{Time: when, Class: "a", Group: 100, Nonce: 7, Count: 1}},
+		"group, long":  {Claims{Time: when, Class: long, Group: 1}, Claims{Time: when, Class: ClassKey(long), Group: 1, Count: 1}},
+		"group, batch": {Claims{Time: when, Group: 255, Count: 3}, Claims{Time: when, Group: 255, Count: 3}},
 		"sub-ms":       {Claims{Time: when.Add(999 * time.Microsecond)}, Claims{Time: when, Count: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -71,6 +74,32 @@ func TestGolden(t *testing.T) {
 	const want = "AYWUZDE0MYzqywEBoge9qjsAAAAAAAAAKgABP0AAAAN5ZXOviF5lmhTPtCRUa2ys5P75"
 	if got := string(newCodec(t, testKey).AppendEncode(nil, single)); got != want {
 		t.Errorf("ID = %s\nwant %s", got, want)
+	}
+	const inGroup = "AoWUZDE0MYzqywEBoge9qjsAAAAAAAAAKgABP0AAAAMqeWVz1yYUHr-h_UrzIgYxb0H9tg"
+	c, of := newCodec(t, testKey), single
+	of.Group = 42
+	if got := string(c.AppendEncode(nil, of)); got != inGroup {
+		t.Errorf("ID = %s\nwant %s", got, inGroup)
+	}
+	// What was issued before there were groups is read on.
+	if got, err := c.Decode(want); err != nil || got != single {
+		t.Errorf("an ID of version 1 says %+v, %v", got, err)
+	}
+	if got, err := c.Decode(inGroup); err != nil || got != of {
+		t.Errorf("an ID of version 2 says %+v, %v", got, err)
+	}
+}
+
+// TestGroupIsRefusedWhereThereIsNone: an ID has one spelling only.
+func TestGroupIsRefusedWhereThereIsNone(t *testing.T) {
+	c := newCodec(t, testKey)
+	w := c.pool.Get().(*work)
+	n := w.put(Claims{Time: when, Group: 1, Count: 1})
+	w.raw[offGroup] = 0
+	w.sign(n)
+	n += copy(w.raw[n:], w.sum[:macSize])
+	if cl, err := c.Decode(encoding.EncodeToString(w.raw[:n])); !errors.Is(err, ErrMalformed) {
+		t.Errorf("version 2 without a group: %+v, %v", cl, err)
 	}
 }
 
@@ -99,7 +128,8 @@ func TestDecodeRefuses(t *testing.T) {
 		"other alphabet":   {"+" + id[1:], ErrMalformed},
 		"padding":          {id + "=", ErrMalformed},
 		"line break":       {id[:10] + "\n" + id[10:], ErrMalformed},
-		"newer version":    {edit(0, 2), ErrMalformed},
+		"newer version":    {edit(0, 3), ErrMalformed},
+		"other version":    {edit(0, 2), ErrMalformed},
 		"class length":     {edit(offClass, 4), ErrMalformed},
 		"other arm":        {edit(offArm, 0), ErrForged},
 		"client's own ID":  {"3f0c1a52-0f6e-4c58-9f0e-0b5f8f1f2f10", ErrMalformed},
@@ -177,6 +207,7 @@ func drawClaims(t *rapid.T) Claims {
 		Flags:    Flags(rapid.Uint8Range(0, uint8(knownFlags)).Draw(t, "flags")),
 		Nonce:    rapid.Uint64().Draw(t, "nonce"),
 		Count:    rapid.Uint16Min(1).Draw(t, "count"),
+		Group:    rapid.Uint8().Draw(t, "group"),
 	}
 	if rapid.Bool().Draw(t, "single") {
 		cl.Count = 1
@@ -249,6 +280,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(id)
 	f.Add(id + ".0")
 	f.Add(string(c.AppendEncode(nil, Claims{Time: when, Count: 9})) + ".8")
+	f.Add(string(c.AppendEncode(nil, Claims{Time: when, Class: "a", Group: 9})))
 	f.Add(strings.Repeat("A", 64))
 	f.Add("a.b")
 	f.Fuzz(func(t *testing.T, s string) {

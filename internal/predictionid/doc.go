@@ -9,7 +9,7 @@
 //
 // An ID is unpadded URL-safe base64 (RFC 4648 §5) of, big-endian:
 //
-//	version   1 byte, 1
+//	version   1 byte, 1 without a group and 2 with one
 //	flags     1 byte, bits 0-2 are [Flags], bit 7: a score is present
 //	rollout   4 bytes
 //	revision  4 bytes
@@ -18,11 +18,18 @@
 //	nonce     8 bytes
 //	count     2 bytes, predictions answered under this ID
 //	score     4 bytes, IEEE 754 binary32, zero when absent
-//	class     1 byte of length, then up to 32 bytes
+//	length    1 byte, of the class
+//	group     1 byte, in version 2 alone: the group of users, from 1
+//	class     up to 32 bytes
 //	MAC       16 bytes, HMAC-SHA256 over everything before it, truncated
 //
-// The shortest ID has 64 characters, the longest 107. It contains only
+// The shortest ID has 64 characters, the longest 108. It contains only
 // letters, digits, "-" and "_", so it may stand in a header, a URL or a cookie.
+//
+// Version 2 differs from version 1 by the group alone, and an ID without a group
+// is of version 1: where users do not stay on their arm, IDs are what they always
+// were. Both are read, for ever; a release that knows version 1 alone takes an ID
+// of version 2 for malformed.
 //
 // # Batches and streams
 //

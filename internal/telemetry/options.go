@@ -25,6 +25,9 @@ const (
 	maxWeights = 128
 )
 
+// GroupOf returns the group, in [0, Groups), of users whose bucket is given.
+func GroupOf(bucket uint16) int { return int(bucket) * Groups / int(traffic.Full) % Groups }
+
 // Bounds are the ends of a value. Values outside are counted as the nearer end,
 // because the tests of means hold only within their bounds. The zero Bounds
 // bound nothing.

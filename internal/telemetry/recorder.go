@@ -185,7 +185,7 @@ func (a *armCells) group(x *Exchange) {
 	if a.groups == nil {
 		return
 	}
-	g := int(x.Bucket) * Groups / int(traffic.Full) % Groups
+	g := GroupOf(x.Bucket)
 	a.groups[g].Add(1)
 	if x.Failed {
 		a.groupErrors[g].Add(1)

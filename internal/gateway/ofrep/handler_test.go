@@ -93,6 +93,10 @@ func TestEvaluation(t *testing.T) {
 	if claims.Arm != uint8(traffic.Canary) || claims.Rollout != predictionid.Hash32("churn") || claims.Revision != predictionid.Hash32("r2") || claims.Flags != 0 {
 		t.Errorf("its prediction ID says %+v", claims)
 	}
+	group := telemetry.GroupOf(uint16(traffic.KeyHash("churn", "ann")%uint64(traffic.Full))) + 1
+	if int(claims.Group) != group || !r.told[0].Keyed || telemetry.GroupOf(r.told[0].Bucket)+1 != group {
+		t.Errorf("its user is in group %d, the ID says %d and it was told %+v", group, claims.Group, r.told[0])
+	}
 	if len(r.told) != 1 || r.told[0].PredictionID != id || r.told[0].Arm != traffic.Canary || r.told[0].User != traffic.KeyHash("churn", "ann") {
 		t.Errorf("told of %+v", r.told)
 	}
