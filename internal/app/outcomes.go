@@ -104,25 +104,12 @@ func (o *outcomes) advance(maturity time.Duration) error {
 	if sums == nil {
 		sums = &[traffic.NumArms]feedback.Parted{}
 		for arm := range sums {
-			sums[arm] = feedback.Parted{Classes: map[string]feedback.Part{}, Events: map[string]feedback.Came{}}
+			sums[arm] = feedback.NewParted()
 		}
 		o.sums[maturity] = sums
 	}
 	for arm := range parts {
-		for name, c := range parts[arm].Events {
-			s := sums[arm].Events[name]
-			s.N += c.N
-			s.Value.Add(c.Value)
-			sums[arm].Events[name] = s
-		}
-		for as, p := range parts[arm].Classes {
-			s := sums[arm].Classes[as]
-			s.Predicted += p.Predicted
-			s.Labelled += p.Labelled
-			s.Wrong += p.Wrong
-			s.Value.Add(p.Value)
-			sums[arm].Classes[as] = s
-		}
+		sums[arm].Add(parts[arm])
 	}
 	return nil
 }

@@ -228,6 +228,9 @@ func prediction(e gateway.PredictionEvent) feedback.Prediction {
 	if e.InID {
 		p.Class = e.Class
 	}
+	if e.Keyed {
+		p.Group = uint8(telemetry.GroupOf(e.Bucket) + 1)
+	}
 	return p
 }
 

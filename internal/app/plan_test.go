@@ -147,6 +147,10 @@ func TestPredictionClass(t *testing.T) {
 	if d := cmp.Diff(want, prediction(e)); d != "" {
 		t.Errorf("a class that is in the ID (-want +got):\n%s", d)
 	}
+	e.Keyed, e.Bucket, want.Group = true, 9999, 100
+	if d := cmp.Diff(want, prediction(e)); d != "" {
+		t.Errorf("a user who stays (-want +got):\n%s", d)
+	}
 }
 
 // A revision is a version of the model: probes are not part of it, the command is.

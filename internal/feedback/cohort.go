@@ -19,6 +19,7 @@ type cell struct {
 	revision uint32 // predictionid.Hash32 of the candidate
 	arm      traffic.Arm
 	class    string // "" if none was predicted
+	group    uint8  // of users, from 1; 0 if none is known, and in the database
 }
 
 const cellHead = 8 + 4 + 1

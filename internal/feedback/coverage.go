@@ -53,7 +53,7 @@ func (l *Ledger) Coverage() ([]ArmCoverage, error) {
 		value[arm].Classes = map[string]Share{}
 	}
 	end := floor(now.UnixMilli()-l.opt.Maturity.Milliseconds(), l.length)
-	err := l.scan(cohortsBucket, now.Add(-l.opt.TTL).UnixMilli(), end, func(at cell, n counts) bool {
+	err := scan(l, cohortsBucket, now.Add(-l.opt.TTL).UnixMilli(), end, decodeCounts, func(at cell, n counts) bool {
 		if at.revision == revision && int(at.arm) < len(value) {
 			a := &value[at.arm]
 			a.Share = a.plus(n)

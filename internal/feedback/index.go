@@ -86,7 +86,7 @@ func (l *Ledger) prune(tx *bbolt.Tx, now time.Time) error {
 			}
 		}
 	}
-	for _, name := range [][]byte{cohortsBucket, eventsBucket} {
+	for _, name := range [][]byte{cohortsBucket, eventsBucket, groupsBucket, eventGroupsBucket} {
 		b := l.bucket(tx, name)
 		for _, k := range keysBefore(b, oldest, pruneStep) {
 			if err := b.Delete(k); err != nil {

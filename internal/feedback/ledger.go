@@ -18,8 +18,11 @@ var (
 	rootBucket    = []byte("feedback")
 	cohortsBucket = []byte("cohorts") // cell → counts
 	eventsBucket  = []byte("events")  // cell, with the event's name for a class → counts
-	seenBucket    = []byte("seen")    // hour / identity of a label → what it said
-	indexBucket   = []byte("index")   // hour / request ID → prediction ID
+	// Cells without the group, with how the class reads for a class → counts by group.
+	groupsBucket      = []byte("groups")
+	eventGroupsBucket = []byte("eventgroups")
+	seenBucket        = []byte("seen")  // hour / identity of a label → what it said
+	indexBucket       = []byte("index") // hour / request ID → prediction ID
 )
 
 // Ledger joins feedback to predictions. Open makes one.
@@ -92,7 +95,7 @@ func (l *Ledger) prepare() error {
 		if err != nil {
 			return err
 		}
-		for _, name := range [][]byte{cohortsBucket, eventsBucket, seenBucket, indexBucket} {
+		for _, name := range [][]byte{cohortsBucket, eventsBucket, groupsBucket, eventGroupsBucket, seenBucket, indexBucket} {
 			if _, err := b.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
@@ -152,6 +155,7 @@ type Prediction struct {
 	RequestID    string    // the client's own, "" if it sent none
 	Forced       bool      // by a match
 	Mirrored     bool      // a copy, whose answer no user saw
+	Group        uint8     // of users, from 1; 0: none is known
 	User         uint64    // whom it was made for, as Options.UserKey tells; 0: not known
 }
 
@@ -162,7 +166,7 @@ func (l *Ledger) Answered(p Prediction) {
 		return // it has the request ID of the answer that the user saw
 	}
 	if !p.Forced {
-		l.predict(p.Arm, p.Class, p.Time, int64(max(p.Count, 1)))
+		l.predict(p.Arm, p.Class, p.Group, p.Time, int64(max(p.Count, 1)))
 	}
 	if p.RequestID != "" && p.PredictionID != "" {
 		l.Index(p.RequestID, p.PredictionID)
@@ -176,12 +180,14 @@ func (l *Ledger) Answered(p Prediction) {
 // request that was assigned at random, and of which the prediction ID says at.
 // It does not wait for the disk and allocates only at the first prediction of a
 // class in a cohort.
-func (l *Ledger) Predicted(arm traffic.Arm, class string, at time.Time) { l.predict(arm, class, at, 1) }
+func (l *Ledger) Predicted(arm traffic.Arm, class string, at time.Time) {
+	l.predict(arm, class, 0, at, 1)
+}
 
-func (l *Ledger) predict(arm traffic.Arm, class string, at time.Time, n int64) {
+func (l *Ledger) predict(arm traffic.Arm, class string, group uint8, at time.Time, n int64) {
 	c := cell{
 		start: l.cohortOf(at), revision: l.revision.Load(), arm: arm % traffic.Arm(l.opt.Arms),
-		class: l.classes.fold(predictionid.ClassKey(class)),
+		class: l.classes.fold(predictionid.ClassKey(class)), group: group,
 	}
 	l.tallies.predicted[c.arm].Add(n)
 	l.mu.Lock()
@@ -211,10 +217,12 @@ func (l *Ledger) Flush() error {
 		return nil
 	}
 	err := l.db.Update(func(tx *bbolt.Tx) error {
+		cells := make(map[cell]counts, len(predicted))
 		for c, n := range predicted {
-			if err := l.addTo(tx, cohortsBucket, c, counts{predicted: n}); err != nil {
-				return err
-			}
+			cells[c] = counts{predicted: n}
+		}
+		if err := l.write(tx, cells, false); err != nil {
+			return err
 		}
 		if err := l.writeIndex(tx, now); err != nil {
 			return err

@@ -119,7 +119,7 @@ func TestRightAndWrong(t *testing.T) {
 func (w *world) sum() counts {
 	w.t.Helper()
 	var sum counts
-	err := w.ledger.scan(cohortsBucket, start.Add(-24*time.Hour).UnixMilli(), start.Add(24*time.Hour).UnixMilli(), func(_ cell, n counts) bool {
+	err := scan(w.ledger, cohortsBucket, start.Add(-24*time.Hour).UnixMilli(), start.Add(24*time.Hour).UnixMilli(), decodeCounts, func(_ cell, n counts) bool {
 		sum.add(n)
 		return true
 	})

@@ -1,6 +1,7 @@
 package feedback
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -39,6 +40,8 @@ type ArmAnswer struct {
 	Classes map[string]Share
 	// Events are the predictions that an event came for, by its name.
 	Events map[string]Came
+	// Groups are the same by group of users, where predictions say it; else nil.
+	Groups []GroupAnswer
 }
 
 // Came is n predictions that an event came for, and its values.
@@ -61,14 +64,25 @@ type Judged struct {
 func (l *Ledger) Matured(q Question) (Answer, error) {
 	var a Answer
 	var err error
-	a.Next, err = l.matured(q, func(c cell, n counts) { a.Arms[c.arm].add(c, n) }, func(c cell, n counts) {
-		arm := &a.Arms[c.arm]
-		if arm.Events == nil {
-			arm.Events = map[string]Came{}
-		}
-		arm.Events[c.class] = arm.Events[c.class].plus(n)
+	a.Next, err = l.matured(q, visit{
+		cohort: func(c cell, n counts) { a.Arms[c.arm].add(c, n) },
+		event: func(c cell, n counts) {
+			arm := &a.Arms[c.arm]
+			if arm.Events == nil {
+				arm.Events = map[string]Came{}
+			}
+			arm.Events[c.class] = arm.Events[c.class].plus(n)
+		},
+		groups:      func(c cell, g grouped) { a.Arms[c.arm].addGroups(c, g) },
+		eventGroups: func(c cell, g grouped) { a.Arms[c.arm].addEvents(c, g) },
 	})
 	return a, err
+}
+
+// visit is who is told of cells.
+type visit struct {
+	cohort, event       func(cell, counts)
+	groups, eventGroups func(cell, grouped)
 }
 
 func (c Came) plus(n counts) Came {
@@ -77,9 +91,8 @@ func (c Came) plus(n counts) Came {
 	return c
 }
 
-// matured calls f for every cell that q asks for, then g for every one of events,
-// and returns where to ask on.
-func (l *Ledger) matured(q Question, f, g func(cell, counts)) (next time.Time, err error) {
+// matured tells of every cell that q asks for, and returns where to ask on.
+func (l *Ledger) matured(q Question, tell visit) (next time.Time, err error) {
 	if q.Maturity <= 0 {
 		q.Maturity = l.opt.Maturity
 	}
@@ -106,7 +119,7 @@ func (l *Ledger) matured(q Question, f, g func(cell, counts)) (next time.Time, e
 	span := max(q.Span.Milliseconds(), l.length)
 	found := false
 	revision := predictionid.Hash32(q.Revision)
-	err = l.scan(cohortsBucket, begin, end, func(c cell, n counts) bool {
+	err = scan(l, cohortsBucket, begin, end, decodeCounts, func(c cell, n counts) bool {
 		if c.revision != revision {
 			return true
 		}
@@ -119,26 +132,32 @@ func (l *Ledger) matured(q Question, f, g func(cell, counts)) (next time.Time, e
 			return false
 		}
 		found = true
-		f(c, n)
+		tell.cohort(c, n)
 		return true
 	})
-	if err == nil {
-		err = l.scan(eventsBucket, begin, end, func(c cell, n counts) bool {
-			if c.revision == revision {
-				g(c, n)
-			}
-			return true
-		})
-	}
+	err = errors.Join(err,
+		scan(l, eventsBucket, begin, end, decodeCounts, of(revision, tell.event)),
+		scan(l, groupsBucket, begin, end, decodeGrouped, of(revision, tell.groups)),
+		scan(l, eventGroupsBucket, begin, end, decodeGrouped, of(revision, tell.eventGroups)))
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read feedback of rollout %s: %w", l.opt.Rollout, err)
 	}
 	return time.UnixMilli(end).UTC(), nil
 }
 
+// of tells f of the cells of one revision, and goes on.
+func of[T any](revision uint32, f func(cell, T)) func(cell, T) bool {
+	return func(c cell, x T) bool {
+		if c.revision == revision {
+			f(c, x)
+		}
+		return true
+	}
+}
+
 // scan calls f for every cell of a bucket with begin ≤ start < end, in order of
 // time, until it returns false.
-func (l *Ledger) scan(bucket []byte, begin, end int64, f func(cell, counts) bool) error {
+func scan[T any](l *Ledger, bucket []byte, begin, end int64, decode func([]byte) (T, error), f func(cell, T) bool) error {
 	return l.db.View(func(tx *bbolt.Tx) error {
 		cur := l.bucket(tx, bucket).Cursor()
 		for k, v := cur.Seek(appendTime(nil, begin)); k != nil; k, v = cur.Next() {
@@ -149,7 +168,7 @@ func (l *Ledger) scan(bucket []byte, begin, end int64, f func(cell, counts) bool
 			if c.start >= end {
 				return nil
 			}
-			n, err := decodeCounts(v)
+			n, err := decode(v)
 			if err != nil {
 				return err
 			}
@@ -162,25 +181,14 @@ func (l *Ledger) scan(bucket []byte, begin, end int64, f func(cell, counts) bool
 }
 
 func (a *ArmAnswer) add(c cell, n counts) {
-	// A crash can lose predictions of which labels came nevertheless.
 	predicted := max(n.predicted, n.labelled)
 	a.Predicted += predicted
 	a.Labelled += n.labelled
-	if c.class != "" { // else a number was predicted, or nothing: neither right nor wrong
+	if c.class != "" {
 		if a.Classes == nil {
 			a.Classes = map[string]Share{}
 		}
 		a.Classes[c.class] = a.Classes[c.class].plus(counts{predicted: predicted, labelled: n.labelled, wrong: n.wrong})
-		missed := predicted - n.labelled
-		a.Unknown.N += n.labelled
-		a.Unknown.Wrong += n.wrong
-		a.Negative.N += predicted
-		a.Negative.Wrong += n.wrong
-		if !isNegative(c.class) {
-			a.Negative.Wrong += missed
-		}
 	}
-	a.Unknown.Value.Add(n.value)
-	n.value.N = max(predicted, n.value.N)
-	a.Negative.Value.Add(n.value)
+	judge(&a.Unknown, &a.Negative, reads(c.class), n)
 }

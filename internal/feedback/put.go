@@ -84,17 +84,10 @@ func (p *post) take(items []Item) error {
 			return err
 		}
 	}
-	for c, n := range p.cells {
-		if err := p.l.addTo(p.tx, cohortsBucket, c, n); err != nil {
-			return err
-		}
+	if err := p.l.write(p.tx, p.cells, false); err != nil {
+		return err
 	}
-	for c, n := range p.events {
-		if err := p.l.addTo(p.tx, eventsBucket, c, n); err != nil {
-			return err
-		}
-	}
-	return nil
+	return p.l.write(p.tx, p.events, true)
 }
 
 // one judges an item and, if it is accepted, adds it to p.cells or p.events.
@@ -135,7 +128,7 @@ func (p *post) one(it *Item) (Status, error) {
 	if status, err := p.remember(&claims, index, it); status != Accepted || err != nil {
 		return status, err
 	}
-	c, to := cell{start: start, revision: claims.Revision, arm: traffic.Arm(claims.Arm)}, p.cells
+	c, to := cell{start: start, revision: claims.Revision, arm: traffic.Arm(claims.Arm), group: claims.Group}, p.cells
 	if it.Event != "" {
 		c.class, to = it.Event, p.events
 	} else {

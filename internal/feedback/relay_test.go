@@ -187,7 +187,7 @@ func TestLabelsTravelAsTheyAre(t *testing.T) {
 
 // wrong is how many labels of any age a replica has found wrong.
 func (r *replica) wrong() (n int64) {
-	if err := r.ledger.scan(cohortsBucket, 0, start.Add(time.Hour).UnixMilli(), func(_ cell, c counts) bool {
+	if err := scan(r.ledger, cohortsBucket, 0, start.Add(time.Hour).UnixMilli(), decodeCounts, func(_ cell, c counts) bool {
 		n += c.wrong
 		return true
 	}); err != nil {
