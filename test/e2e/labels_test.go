@@ -36,16 +36,18 @@ type labels struct {
 	last     error // why labels were not taken the last time that it was tried; nil if they were
 }
 
-// label is what is known of a prediction, and when that is told.
+// label is what is known of a prediction, and when that is told: a label, or an
+// event's name.
 type label struct {
 	ID    string `json:"id"`
-	Label string `json:"label"`
+	Label string `json:"label,omitempty"`
+	Name  string `json:"name,omitempty"`
 	due   time.Time
 }
 
 // label wraps send so that labels follow the answers, to the same fleet, until the
-// test ends.
-func (s *space) label(send func([]byte) (*http.Response, error)) (*labels, func([]byte) (*http.Response, error)) {
+// test ends. With events it is what the customers do who were told the truth.
+func (s *space) label(send func([]byte) (*http.Response, error), events bool) (*labels, func([]byte) (*http.Response, error)) {
 	customers, err := churn.HeldOut()
 	if err != nil {
 		s.t.Fatal(err)
@@ -54,6 +56,9 @@ func (s *space) label(send func([]byte) (*http.Response, error)) (*labels, func(
 		t: s.t, truth: map[string]string{}, statuses: map[string]int{},
 		client: &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{DialContext: s.DialContext, DisableKeepAlives: true}},
 		url:    "http://churn-gateway." + s.name + ".svc.cluster.local/feedback",
+	}
+	if events {
+		l.url = strings.TrimSuffix(l.url, "feedback") + "events"
 	}
 	for _, c := range customers {
 		l.truth[string(c.RequestBody())] = c.Label()
@@ -78,12 +83,21 @@ func (s *space) label(send func([]byte) (*http.Response, error)) (*labels, func(
 		if err != nil {
 			return r, err
 		}
-		if id := r.Header.Get("X-Haldane-Prediction-Id"); id != "" {
+		x := label{ID: r.Header.Get("X-Haldane-Prediction-Id"), due: time.Now().Add(labelDelay)}
+		if events {
+			var said string
+			if said, err = told(r); err == nil && said == l.truth[string(body)] {
+				x.Name = kept
+			}
+		} else {
+			x.Label = l.truth[string(body)]
+		}
+		if x.ID != "" && x.Label+x.Name != "" {
 			l.mu.Lock()
-			l.waiting = append(l.waiting, label{id, l.truth[string(body)], time.Now().Add(labelDelay)})
+			l.waiting = append(l.waiting, x)
 			l.mu.Unlock()
 		}
-		return r, nil
+		return r, err
 	}
 }
 

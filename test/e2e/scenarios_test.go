@@ -23,7 +23,9 @@ type scenario struct {
 	steps string // of the strategy; the driver's ladder if empty
 	slow  bool   // blocks are long, so that there is time to count at each step
 	told  bool   // customers say what they did: labels follow the predictions
+	buys  bool   // customers whom the answer was right for come back: events follow the predictions
 	asks  bool   // Haldane sends requests of its own
+	more  string // of the analysis, as it stands in the file
 	by    string // another strategy than a canary
 	pairs string // a metric of mirrored requests
 	alone bool   // and no other
@@ -38,9 +40,13 @@ var scenarios = []scenario{
 	{name: "wrong", run: testWrong, only: "gateway", told: true},
 	{name: "checks", run: testChecks, only: "gateway", asks: true},
 	{name: "labelled", run: testLabelled, only: "gateway", told: true},
+	{name: "events", run: testEvents, only: "gateway", buys: true, more: ofEvents},
+	{name: "guardrail", run: testGuardrail, only: "gateway", more: ofGuardrail},
 	{name: "blue-green", run: testBlueGreen, only: "gateway", pairs: "{of: class, maxDisagreement: 25%}",
 		by: "{blueGreen: {preview: {mirror: 100, for: 8s}, bake: {for: 8s, holdback: 20}, scaleDownDelay: 2s, readyWithin: 2m}}"},
 	{name: "shadow", run: testShadow, only: "gateway", pairs: "{maxDisagreement: 25%}", alone: true,
+		by: "{shadow: {percent: 50, for: 8s, scaleDownDelay: 2s, readyWithin: 2m}}"},
+	{name: "times", run: testTimes, only: "gateway", pairs: "{of: latency, maxSlower: 20ms, maxDisagreement: 25%}", alone: true,
 		by: "{shadow: {percent: 50, for: 8s, scaleDownDelay: 2s, readyWithin: 2m}}"},
 	{name: "crash", run: testCrash, only: "gatewayapi"},
 	{name: "commands", run: testCommands, only: "gatewayapi", steps: `[{weight: 50}, {pause: {}}, {weight: 100}]`},
@@ -89,13 +95,13 @@ func begun(t *testing.T, w *world, d driver, x scenario) *stage {
 	s.apply(d.before, "SETTINGS", clustertest.XDSBootstrap("caller", s.name, "$(POD_IP)"))
 	s.kubectl("rollout", "status", "deployment/churn", "--timeout="+patience.String())
 	send := d.send(s.space)
-	if x.told {
-		s.labels, send = s.label(send)
+	if x.told || x.buys {
+		s.labels, send = s.label(send, x.buys)
 	}
 	s.load = begin(t, rate, send)
 	s.load.answered("v1")
 	s.begun = time.Now()
-	steps, interval, delay, source, more := cmp.Or(x.steps, d.ladder), "2s", "2s", "preset: "+d.preset, ""
+	steps, interval, delay, source, more := cmp.Or(x.steps, d.ladder), "2s", "2s", "preset: "+d.preset, x.more
 	if x.slow {
 		interval, delay = "6s", "8s" // the delay is how long 100% lasts
 	}

@@ -45,6 +45,9 @@ func startController(ctx context.Context, program string, c *cluster, o options)
 	// The lease is renewed 30 times a minute however many rollouts there are.
 	args := []string{program, "controller", "--leader-elect=false", "--all-namespaces", "--kubeconfig=" + c.kubeconfig(), "--metrics=" + free[0], "--health=" + free[1]}
 	if o.profiles != "" {
+		if err := os.MkdirAll(o.profiles, 0o755); err != nil {
+			return nil, fmt.Errorf("make the folder for profiles: %w", err)
+		}
 		args = append(args, "--profiles="+free[2])
 	}
 	if o.realtime {
