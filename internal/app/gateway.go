@@ -46,6 +46,7 @@ func Gateway(ctx context.Context, o cli.GatewayOptions) error {
 	if err != nil {
 		return fmt.Errorf("reach the cluster: %w", err)
 	}
+	gateway.TuneCollector()
 	r := &replica{options: o, client: c}
 	err = r.open()
 	if err == nil {

@@ -59,6 +59,7 @@ func Run(ctx context.Context, o cli.RunOptions) (engine.Outcome, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	gateway.TuneCollector()
 	l := &local{options: o}
 	outcome, over, err := l.open(ctx)
 	if err == nil && !over {

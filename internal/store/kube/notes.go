@@ -50,13 +50,18 @@ func (n notes) Put(ctx context.Context, name string, value []byte) error {
 		}
 	}
 	for again := true; ; again = false {
-		next := s.prepare(n.id, h)
-		// The API server takes no empty bytes.
-		empty := len(value) == 0
-		if old, there := next.Notes[name]; there == !empty && bytes.Equal(old, value) {
+		var old []byte
+		if h.obj != nil && !h.foreign() {
+			old = h.obj.Notes[name]
+		}
+		if bytes.Equal(old, value) {
 			return nil
 		}
-		if empty {
+		if err := n.complete(ctx, h); err != nil {
+			return err
+		}
+		next := s.prepare(n.id, h)
+		if len(value) == 0 { // the API server takes no empty bytes
 			delete(next.Notes, name)
 		} else {
 			if next.Notes == nil {
@@ -64,7 +69,6 @@ func (n notes) Put(ctx context.Context, name string, value []byte) error {
 			}
 			next.Notes[name] = bytes.Clone(value)
 		}
-		was := s.version(h)
 		err := s.write(ctx, h, next)
 		if err == nil {
 			return nil
@@ -72,13 +76,30 @@ func (n notes) Put(ctx context.Context, name string, value []byte) error {
 		if !raced(err) || !again {
 			return fmt.Errorf("keep note %s of %s: %w", name, n.id, err)
 		}
-		if err := s.fetch(ctx, n.id, h); err != nil {
+		if err := n.refetch(ctx, h); err != nil {
 			return err
 		}
-		// A note of a process that has lost its place must not be kept: what it
-		// was about is another's business by now.
-		if is := s.version(h); is != was {
-			return fmt.Errorf("keep note %s of %s: another process has saved its state", name, n.id)
-		}
 	}
+}
+
+// complete makes what is held whole, if anything is: a note is written together
+// with the state.
+func (n notes) complete(ctx context.Context, h *held) error {
+	if h.obj == nil || h.whole {
+		return nil
+	}
+	return n.refetch(ctx, h)
+}
+
+// refetch reads the object again. A note of a process that has lost its place
+// must not be kept: what it was about is another's business by now.
+func (n notes) refetch(ctx context.Context, h *held) error {
+	was := n.store.version(h)
+	if err := n.store.fetch(ctx, n.id, h); err != nil {
+		return err
+	}
+	if is := n.store.version(h); is != was {
+		return fmt.Errorf("keep a note of %s: another process has saved its state", n.id)
+	}
+	return nil
 }

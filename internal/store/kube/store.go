@@ -30,8 +30,17 @@ type Store struct {
 // held is the object of one rollout as it was last read or written.
 type held struct {
 	mu  sync.Mutex
-	uid types.UID              // of the ModelRollout, "" if it is not known
-	obj *v1alpha1.RolloutState // nil: not read yet, or not there
+	uid types.UID // of the ModelRollout, "" if it is not known
+	// obj is nil if it was not read yet, or is not there. It lacks the state, which
+	// is most of it and written anew by every Save, unless whole.
+	obj   *v1alpha1.RolloutState
+	whole bool
+}
+
+// drop forgets the state, and who owns which fields: a controller of a thousand
+// rollouts would keep some 20 MB of them.
+func (h *held) drop() {
+	h.obj.State, h.obj.Packed, h.obj.ManagedFields, h.whole = "", nil, nil, false
 }
 
 var _ store.Store = (*Store)(nil)
@@ -106,6 +115,7 @@ func (s *Store) Load(ctx context.Context, id rollout.ID) (rollout.State, store.V
 	if err != nil {
 		return rollout.State{}, 0, fmt.Errorf("read the state of %s: %w", id, err)
 	}
+	h.drop()
 	return st, v, nil
 }
 
@@ -119,7 +129,7 @@ func (s *Store) fetch(ctx context.Context, id rollout.ID, h *held) error {
 	case err != nil:
 		return fmt.Errorf("read the state of %s: %w", id, err)
 	default:
-		h.obj = obj
+		h.obj, h.whole = obj, true
 	}
 	return nil
 }
@@ -209,6 +219,7 @@ func (s *Store) write(ctx context.Context, h *held, next *v1alpha1.RolloutState)
 	}
 	if err == nil {
 		h.obj = next
+		h.drop()
 	}
 	return err
 }

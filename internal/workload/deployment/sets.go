@@ -82,6 +82,7 @@ func (w *Workload) list(ctx context.Context, d *appsv1.Deployment) ([]*appsv1.Re
 	var all []*appsv1.ReplicaSet
 	for i := range l.Items {
 		if set := &l.Items[i]; metav1.IsControlledBy(set, d) {
+			set.ManagedFields = nil // some of the sets are remembered
 			if set.Spec.Replicas == nil {
 				set.Spec.Replicas = new(int32(1))
 			}
