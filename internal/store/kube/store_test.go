@@ -98,6 +98,27 @@ func TestNotesLiveBesideTheState(t *testing.T) {
 	}
 }
 
+// TestANoteKeepsTheState, which a store does not hold between a save and a note.
+func TestANoteKeepsTheState(t *testing.T) {
+	c := server(t)
+	s := New(c, c)
+	if _, err := s.Save(t.Context(), id, storetest.Example(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.of(id).obj.State; got != "" {
+		t.Errorf("the store holds %d bytes of the state in memory", len(got))
+	}
+	for _, value := range []string{"one", "two"} {
+		if err := s.Notes(id).Put(t.Context(), "route", []byte(value)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	st, v, err := New(c, c).Load(t.Context(), id)
+	if diff := cmp.Diff(storetest.Example(), st); diff != "" || v != 1 || err != nil {
+		t.Errorf("version %d, %v, -saved +loaded:\n%s", v, err, diff)
+	}
+}
+
 // TestAnEmptyNoteIsNone: the API server refuses an object with empty bytes.
 func TestAnEmptyNoteIsNone(t *testing.T) {
 	c := server(t)
