@@ -29,12 +29,11 @@ func (d *draft) argo() error {
 	canary, blueGreen := spec.get("strategy", "canary"), spec.get("strategy", "blueGreen")
 	switch {
 	case blueGreen.exists():
-		d.router = entry{"replicas", tree{}}
 		d.argoBlueGreen(r, blueGreen)
 	default:
 		d.argoRouter(r, canary.get("trafficRouting"))
+		d.argoCanary(r, canary) // its arguments are the steps' too
 		d.argoSteps(canary.get("steps"))
-		d.argoCanary(r, canary)
 	}
 	d.count(r)
 	return nil
@@ -195,23 +194,46 @@ func (d *draft) argoCanary(r *document, c field) {
 	d.argoAnalysis(c.get("analysis"))
 }
 
-// argoBlueGreen turns a switch into steps.
+// argoBlueGreen reads a switch. Argo makes it by the selector of a Service, which
+// cannot hold any traffic back to compare with: Haldane's gateway can.
 func (d *draft) argoBlueGreen(r *document, b field) {
-	d.say(r, "blueGreen is an instant switch, on what the candidate did without users: instead a canary compares both versions under live traffic, in the default steps, by numbers of pods")
-	d.ladder.defaults()
+	d.router = entry{"gateway", tree{}}
+	d.say(r, "the switch is made by Haldane's own gateway: lead what calls %s to the Service %s-gateway. 5%% of the requests stay on the version before until the end of the bake, to be compared with", orName(b.get("activeService").text(), "the active Service"), d.workloadName())
+	var preview, strategy tree
+	if t, ok := b.get("autoPromotionSeconds").duration(); ok && t > 0 {
+		preview.set("for", span(t))
+		d.note(b.get("autoPromotionSeconds"), "the preview lasts at least as long (preview.for)")
+	}
+	strategy.set("preview", preview)
 	if x := b.get("autoPromotionEnabled"); x.exists() && !x.is() {
-		d.ladder.beforeAll()
+		strategy.set("approve", true)
 	}
-	d.note(b.get("autoPromotionSeconds"), "no time promotes: evidence does")
-	for _, of := range []string{"activeService", "previewService"} {
-		d.note(b.get(of), "Haldane makes the Services %s-stable and %s-canary", d.workloadName(), d.workloadName())
-	}
+	d.blueGreen = &strategy
+	d.note(b.get("previewService"), "the candidate is previewed at the Service %s-canary", d.workloadName())
 	if t, ok := b.get("scaleDownDelaySeconds").duration(); ok {
 		d.timing.set("scaleDownDelay", span(t))
 	}
+	d.note(b.get("scaleDownDelayRevisionLimit"), "there is one candidate at a time")
+	for _, of := range []string{"previewReplicaCount", "maxUnavailable"} {
+		d.note(b.get(of), "the candidate has all its pods before the switch, and stable until it is over")
+	}
+	for _, of := range []string{"activeMetadata", "previewMetadata", "antiAffinity"} {
+		d.note(b.get(of), "pods are those of the Deployments' own templates: left out")
+	}
+	d.note(b.get("abortScaleDownDelaySeconds"), "the delay is the same after a promotion and after a rollback: scaleDownDelay")
 	for _, of := range []string{"prePromotionAnalysis", "postPromotionAnalysis"} {
+		if b.get(of).exists() {
+			d.say(r, "what %s measures is watched from the beginning of the rollout to its end", of)
+		}
 		d.argoAnalysis(b.get(of))
 	}
+}
+
+func orName(name, otherwise string) string {
+	if name == "" {
+		return otherwise
+	}
+	return name
 }
 
 func (d *draft) workloadName() string {

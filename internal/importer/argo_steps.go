@@ -92,8 +92,12 @@ func (d *draft) argoAnalysis(a field) {
 		return
 	}
 	d.note(a.get("startingStep"), "everything is compared from the first step on")
+	args := map[string]string{}
 	for _, arg := range a.get("args").list() {
-		d.note(arg, "arguments of a query: left out with it")
+		if v := arg.get("value").text(); v != "" {
+			args[arg.get("name").text()] = v
+		}
+		d.note(arg, "an argument: its value was written where it stood, if it is known")
 	}
 	for _, of := range []string{"measurementRetention", "analysisRunMetadata", "dryRun"} {
 		d.note(a.get(of), "has no equal: left out")
@@ -105,7 +109,7 @@ func (d *draft) argoAnalysis(a field) {
 		for _, doc := range d.docs {
 			if (doc.kind == "AnalysisTemplate" || doc.kind == "ClusterAnalysisTemplate") && doc.name == name {
 				found = true
-				d.argoTemplate(doc)
+				d.argoTemplate(doc, args)
 			}
 		}
 		if !found {
@@ -114,41 +118,70 @@ func (d *draft) argoAnalysis(a field) {
 	}
 }
 
-// argoTemplate reads one template, once.
-func (d *draft) argoTemplate(doc *document) {
+// argoTemplate reads one template, once, with the arguments of who uses it.
+func (d *draft) argoTemplate(doc *document, args map[string]string) {
 	spec := doc.field().get("spec")
 	if doc.seen["spec.metrics"] {
 		return
 	}
+	known := func(name string) (string, bool) {
+		v, ok := args[strings.TrimPrefix(name, "args.")]
+		return v, ok && strings.HasPrefix(name, "args.")
+	}
+	for _, arg := range spec.get("args").list() {
+		name, v := arg.get("name").text(), arg.get("value").text()
+		if _, given := args[name]; !given && v != "" {
+			args[name] = v
+		}
+		d.note(arg, "an argument: its value was written where it stood, if it is known")
+	}
 	for _, m := range spec.get("metrics").list() {
 		name := m.get("name").text()
-		provider := m.get("provider")
-		instead := "one number against a limit has no twin to be compared with. Write the raw counters behind it under analysis.source.prometheus.series, or a metric of labels (outcome) if it is one of quality"
-		if p := provider.get("prometheus"); p.exists() {
-			if at := strings.TrimRight(p.get("address").text(), "/"); at != "" && d.address == "" {
-				d.address = at
-				if strings.Contains(at, "{{") {
-					d.address = ""
-					d.note(p.get("address"), "an argument of the template: left out")
-				}
-			}
-			d.note(p.get("authentication"), "if the server wants a token, write analysis.source.prometheus.tokenFrom")
-		} else {
-			instead = fmt.Sprintf("counts come from Prometheus: %s is none", strings.Join(provider.keys(), ", "))
-		}
+		d.note(m.get("provider"), "metric %s: %s", name, d.argoMetric(m, known))
 		for _, of := range m.keys() {
-			switch of {
-			case "name":
-			case "provider":
-				d.note(m.get(of), "metric %s: %s", name, instead)
-			default:
-				d.note(m.get(of), "metric %s is left out, and this with it", name)
+			if of != "name" && of != "provider" {
+				d.note(m.get(of), "goes with metric %s", name)
 			}
 		}
 	}
 	spec.get("metrics").taken()
-	d.note(spec.get("args"), "arguments of queries: left out with them")
 	for _, of := range []string{"dryRun", "measurementRetention", "templates"} {
 		d.note(spec.get(of), "has no equal: left out")
 	}
+}
+
+// argoMetric makes a guardrail of a metric, or says why not.
+func (d *draft) argoMetric(m field, known func(string) (string, bool)) string {
+	provider := m.get("provider")
+	p := provider.get("prometheus")
+	if !p.exists() {
+		return fmt.Sprintf("is asked of %s: left out. Write a guardrail whose from is json, datadog, cloudWatch or influxDB, or a hook", strings.Join(provider.keys(), ", "))
+	}
+	address, missing := filled(strings.TrimRight(p.get("address").text(), "/"), known)
+	if missing != "" {
+		return fmt.Sprintf("the value of %s in its address is not in the files: left out", missing)
+	}
+	if d.address == "" {
+		d.address = address
+	}
+	l := limited{name: m.get("name").text(), address: address}
+	if l.query, missing = filled(p.get("query").text(), known); missing != "" || l.query == "" {
+		return fmt.Sprintf("the value of %s is not in the files: left out. Write a guardrail with the query and its limit", orName(missing, "the query"))
+	}
+	var ok bool
+	if c := m.get("successCondition").text(); c != "" {
+		l.min, l.max, ok = limitsOf(c, false)
+	} else {
+		l.min, l.max, ok = limitsOf(m.get("failureCondition").text(), true)
+	}
+	if !ok {
+		return "its condition is no single limit of one number: left out. Write a guardrail with min or max"
+	}
+	if t, ok := m.get("interval").duration(); ok && t > 0 {
+		l.every = span(t)
+	}
+	if p.get("authentication").exists() {
+		d.note(p.get("authentication"), "if the server wants a token, write analysis.source.prometheus.tokenFrom")
+	}
+	return told(d.guard(l))
 }

@@ -1,8 +1,8 @@
 package importer
 
 import (
-	"fmt"
 	"strings"
+	"time"
 )
 
 // flaggerSteps reads how traffic moves.
@@ -14,6 +14,9 @@ func (d *draft) flaggerSteps(a field) {
 	step, stepped := a.get("stepWeight").number()
 	weights := a.get("stepWeights").list()
 	switch {
+	case a.get("iterations").exists() && len(weights) == 0 && !stepped && !a.get("match").exists():
+		d.flaggerSwitch(a)
+		return
 	case len(weights) > 0:
 		d.note(a.get("maxWeight"), "goes with stepWeight; stepWeights were taken")
 		d.note(a.get("stepWeight"), "stepWeights were taken instead")
@@ -38,11 +41,38 @@ func (d *draft) flaggerSteps(a field) {
 	d.note(a.get("stepWeightPromotion"), "promotion moves all traffic at once, when the last gate has passed")
 	d.note(a.get("iterations"), "a step has no number of rounds: it lasts until the evidence is there, and is taken back as soon as the contrary is. "+
 		"Where no weights are given the default steps 5, 25, 50, 100 are taken")
+	d.flaggerPace(a)
+}
+
+// flaggerPace tells what is not counted in rounds.
+func (d *draft) flaggerPace(a field) {
 	d.note(a.get("interval"), "a step lasts as long as its evidence takes: there is no fixed rhythm of steps")
 	d.note(a.get("threshold"), "failed checks are not counted: evidence decides, with at most 1%% of healthy rollouts taken back (falseRollbackProbability)")
 	for _, of := range []string{"primaryReadyThreshold", "canaryReadyThreshold"} {
 		d.note(a.get(of), "readiness is that of the Deployment")
 	}
+}
+
+// flaggerSwitch reads a blue-green deployment: rounds of checks without weights.
+// Numbers of pods cannot switch at once, so that Haldane's gateway stands in.
+func (d *draft) flaggerSwitch(a field) {
+	if d.router.key == "replicas" {
+		d.router = entry{"gateway", tree{}}
+		d.say(a.doc, "the switch is made by Haldane's own gateway: lead what calls the model to the Service %s-gateway", d.workloadName())
+	}
+	var preview, strategy tree
+	rounds, _ := a.get("iterations").number()
+	every, ok := a.get("interval").duration()
+	if !ok {
+		every = time.Minute
+	}
+	if t := time.Duration(rounds) * every; t > 0 {
+		preview.set("for", span(t))
+	}
+	d.note(a.get("iterations"), "the preview lasts as long as these rounds (preview.for). Then all requests but 5%% are switched, and both versions are compared before the last of them are")
+	strategy.set("preview", preview)
+	d.blueGreen = &strategy
+	d.flaggerPace(a)
 }
 
 // flaggerMetrics reads what is compared.
@@ -56,8 +86,7 @@ func (d *draft) flaggerMetrics(a field) {
 		case template.exists():
 			d.flaggerTemplate(m, name)
 		case query.exists():
-			d.note(query, "one number of a query has no twin to be compared with: write the raw counters behind it under analysis.source.prometheus.series")
-			d.note(limits, "a limit of that query: left out with it")
+			d.flaggerQuery(m, query, "")
 		case name == "request-success-rate":
 			as := d.metric("errors", "errorRate", flow{})
 			d.note(limits, "instead of an absolute limit, metric %s: the candidate's share of failed requests against stable's at the same time, at most 1.25 times as high plus 0.1 points", as)
@@ -67,7 +96,7 @@ func (d *draft) flaggerMetrics(a field) {
 			d.note(limits, "%s is no metric that is known: left out", name)
 		}
 		d.note(m.get("threshold"), "the older form of thresholdRange, an absolute limit: left out")
-		d.note(m.get("templateVariables"), "variables of a query: left out with it")
+		d.note(m.get("templateVariables"), "variables of a query: their values were written where they stood")
 	}
 }
 
@@ -88,23 +117,63 @@ func (d *draft) flaggerTemplate(m field, name string) {
 	ref := m.get("templateRef")
 	want := ref.get("name").text()
 	ref.get("namespace").text()
-	told := fmt.Sprintf("metric %s by template %s: one number of a query has no twin to be compared with. Write the raw counters behind it under analysis.source.prometheus.series, or a metric of labels (outcome) if it is one of quality", name, want)
-	d.note(m.get("thresholdRange"), "%s", told)
 	for _, t := range d.all("MetricTemplate") {
 		if t.name != want || t.group() != "flagger.app" {
 			continue
 		}
 		p := t.field().get("spec", "provider")
-		switch kind := p.get("type").text(); kind {
-		case "prometheus":
-			d.address = strings.TrimRight(p.get("address").text(), "/")
-			d.note(p.get("secretRef"), "if the server wants a token, write analysis.source.prometheus.tokenFrom")
-			d.note(p.get("insecureSkipVerify"), "certificates are verified")
-		default:
-			d.note(p, "counts come from Prometheus: %s is none", kind)
+		query := t.field().get("spec", "query")
+		if kind := p.get("type").text(); kind != "prometheus" {
+			d.note(p, "metric %s is asked of %s: left out. Write a guardrail whose from is json, datadog, cloudWatch or influxDB, or a hook", name, kind)
+			d.note(query, "goes with it")
+			d.note(m.get("thresholdRange"), "goes with it")
+			return
 		}
-		d.note(t.field().get("spec", "query"), "%s", told)
+		address := strings.TrimRight(p.get("address").text(), "/")
+		if d.address == "" {
+			d.address = address
+		}
+		d.note(p.get("secretRef"), "if the server wants a token, write analysis.source.prometheus.tokenFrom")
+		d.note(p.get("insecureSkipVerify"), "certificates are verified")
+		d.flaggerQuery(m, query, address)
+		return
 	}
+	d.note(m.get("thresholdRange"), "metric %s: template %s is in none of the files: what it measures is unknown here", name, want)
+}
+
+// flaggerQuery makes a guardrail of a query and its limits.
+func (d *draft) flaggerQuery(m, query field, address string) {
+	limits := m.get("thresholdRange")
+	l := limited{name: m.get("name").text(), address: address}
+	if v, ok := limits.get("min").number(); ok {
+		l.min = &v
+	}
+	if v, ok := limits.get("max").number(); ok {
+		l.max = &v
+	}
+	if l.min == nil && l.max == nil {
+		d.note(query, "has no limit in thresholdRange: left out. Write a guardrail with min or max")
+		return
+	}
+	var missing string
+	l.query, missing = filled(query.text(), func(of string) (string, bool) {
+		switch of {
+		case "namespace":
+			return "{{namespace}}", true
+		case "target", "service":
+			return d.workloadName(), true
+		case "interval":
+			return orName(m.get("interval").text(), "1m"), true
+		}
+		v := m.get("templateVariables", strings.TrimPrefix(of, "variables.")).text()
+		return v, v != ""
+	})
+	if missing != "" {
+		d.note(query, "the value of %s is not in the files: left out. Write a guardrail with the query and its limit", missing)
+		d.note(limits, "goes with it")
+		return
+	}
+	d.note(limits, "%s", told(d.guard(l)))
 }
 
 // flaggerRest reads matches, mirrors, hooks and messages.

@@ -99,6 +99,8 @@ type draft struct {
 	address         string // of Prometheus
 	preset          string
 	metrics         []any
+	guards          []any
+	blueGreen       *tree           // the strategy, if it is no canary
 	names           map[string]bool // taken: "metric errors"
 	hooks, messages []any
 }
@@ -212,16 +214,22 @@ func (d *draft) tree() tree {
 	var meta, spec, canary, routing, prometheus, analysis tree
 	meta.set("name", d.name)
 	meta.set("namespace", d.namespace)
-	canary.set("steps", d.ladder.end())
+	strategy := "canary"
+	if d.blueGreen != nil {
+		strategy, canary = "blueGreen", *d.blueGreen
+	} else {
+		canary.set("steps", d.ladder.end())
+	}
 	canary = append(canary, d.timing...)
 	routing.set(d.router.key, d.router.value)
 	routing.set("always", d.always)
 	prometheus.set("address", d.address)
 	prometheus.set("preset", d.preset)
 	analysis.set("source", tree{{"prometheus", prometheus}})
+	analysis.set("guardrails", d.guards)
 	analysis.set("metrics", d.metrics)
 	spec.set("workload", d.workload)
-	spec.set("strategy", tree{{"canary", canary}})
+	spec.set("strategy", tree{{strategy, canary}})
 	spec.set("routing", routing)
 	spec.set("analysis", analysis)
 	spec.set("hooks", d.hooks)

@@ -50,15 +50,6 @@ func (l *ladder) pause(d time.Duration) (reason string) {
 	return ""
 }
 
-// beforeAll puts a pause of a person's before all traffic moves.
-func (l *ladder) beforeAll() {
-	at := len(l.steps)
-	if l.full {
-		at--
-	}
-	l.steps = append(l.steps[:at:at], append([]any{flow{{"pause", flow{}}}}, l.steps[at:]...)...)
-}
-
 // defaults writes the steps that a rollout has if it says nothing, below 100.
 func (l *ladder) defaults() {
 	for _, w := range []float64{5, 25, 50} {
@@ -169,6 +160,8 @@ func (d *draft) count(doc *document) {
 	switch d.router.key {
 	case "istio", "nginx":
 		d.preset = d.router.key
+	case "gateway":
+		d.preset = "haldane"
 	default:
 		d.preset = "istio"
 		d.say(doc, "which series count the requests stands in none of the files: preset istio was written; write the preset of what serves them, or series")
