@@ -166,6 +166,7 @@ func TestReaderAndDefinitionAgree(t *testing.T) {
 	for base, cases := range map[string][]agreement{
 		onCluster: agreements, plainOnCluster: routerAgreements,
 		blueGreenOnCluster: blueGreenAgreements, shadowOnCluster: shadowAgreements,
+		experimentOnCluster: experimentAgreements, experimentByRoute: experimentByRouteAgreements,
 	} {
 		check(t, base, false)
 		for _, tc := range cases {

@@ -18,13 +18,20 @@ const (
 
 // Experiment compares arms by a goal, while users are divided between them, until
 // one wins, none can any more, or its time is over.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.arms) || size(self.arms) == 0 || self.arms.all(a, !has(a.weight)) || (self.arms.all(a, has(a.weight)) && self.arms.map(a, a.weight).sum() == 100)",fieldPath=".arms",message="have weights that do not sum to 100: write one for each arm, 100 together, or none at all"
+// +kubebuilder:validation:XValidation:rule="!has(self.arms) || self.arms.all(a, a.name != 'stable' || !has(a.always) || size(a.always) == 0)",fieldPath=".arms",message="always of stable is of the control: write routing.never, which keeps requests on stable"
+// +kubebuilder:validation:XValidation:rule="duration(has(self.maxDuration) ? self.maxDuration : '336h') > duration('0s') && duration(has(self.maxDuration) ? self.maxDuration : '336h') > duration(has(self.minDuration) ? self.minDuration : '0s')",fieldPath=".maxDuration",message="is no longer than minDuration: it would end before it may"
 type Experiment struct {
 	// Arms are stable, which is the control, canary, and endpoints.variants by name;
 	// all of them with equal weights unless said otherwise.
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=atomic
 	Arms []ExperimentArm `json:"arms,omitempty"`
 	// Goal is what they are compared by.
 	Goal Goal `json:"goal"`
 	// Confidence that all intervals hold at all times; 95% unless said otherwise.
+	// +kubebuilder:validation:Format=share-from-50
 	Confidence *Probability `json:"confidence,omitempty"`
 	// MinDuration is the time before which nothing but safety ends it; 0 unless
 	// said otherwise.
@@ -33,15 +40,19 @@ type Experiment struct {
 	MaxDuration *Duration `json:"maxDuration,omitempty"`
 	// Allocation is Fixed (default), or Thompson: once every treatment has passed
 	// the metrics, weights follow the probability of being the best.
+	// +kubebuilder:validation:Enum=Fixed;Thompson
 	Allocation string `json:"allocation,omitempty"`
 	// Floor is the least share of an arm under Thompson; 10%, or half an equal
 	// share if that is less, unless said otherwise.
+	// +kubebuilder:validation:Format=share-from-1
 	Floor *Probability `json:"floor,omitempty"`
 	// AllocateEvery is the time between two changes of the weights; 10m unless said
 	// otherwise.
+	// +kubebuilder:validation:XValidation:rule="self.matches('[1-9]')",message="is no time: write it like 10m"
 	AllocateEvery *Duration `json:"allocateEvery,omitempty"`
 	// Then is Report (default), or Promote: of two arms, a canary that wins and
 	// passes the metrics takes stable's place.
+	// +kubebuilder:validation:Enum=Report;Promote
 	Then string `json:"then,omitempty"`
 	// ScaleDownDelay is the time between the end of an arm's traffic and its own;
 	// 30s unless said otherwise.
@@ -53,12 +64,23 @@ type Experiment struct {
 
 // ExperimentArm is one arm: an endpoint and who gets it.
 type ExperimentArm struct {
-	Name   string  `json:"name"`             // of the endpoint
-	Weight *int    `json:"weight,omitempty"` // percent of random traffic, whole
-	Always []Match `json:"always,omitempty"` // these requests get it whatever the weight, and are no evidence
+	// Name of the endpoint: stable, canary, or a variant's.
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+	// Weight is the percentage of random traffic, a whole number.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=99
+	Weight *int `json:"weight,omitempty"`
+	// Always gets it whatever the weight, and is no evidence.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=atomic
+	Always []Match `json:"always,omitempty"`
 }
 
 // Goal is exactly one of outcome and mean; more is better.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.outcome) != has(self.mean)",message="needs exactly one of outcome, mean"
+// +kubebuilder:validation:XValidation:rule="has(self.outcome) || has(self.minEffect)",fieldPath=".minEffect",message="is missing: write the smallest difference that is worth having, in units of the mean"
 type Goal struct {
 	// Outcome is the share of right predictions, by labels that arrive later.
 	Outcome *GoalOutcome `json:"outcome,omitempty"`
@@ -66,24 +88,47 @@ type Goal struct {
 	Mean *GoalMean `json:"mean,omitempty"`
 	// MinEffect is the smallest difference worth having, in units of the goal; of an
 	// outcome 0.01, a point, unless said otherwise.
+	// +kubebuilder:validation:XValidation:rule="self > 0.0",message="is nothing: write the smallest difference worth having, above 0"
 	MinEffect *float64 `json:"minEffect,omitempty"`
 }
 
 // GoalOutcome says how labels are waited for.
 type GoalOutcome struct {
-	Maturity *Duration `json:"maturity,omitempty"` // default 30m
-	Missing  string    `json:"missing,omitempty"`  // labels that did not come: unknown (default) or negative
+	// Maturity is how long they are waited for; 30m unless said otherwise.
+	Maturity *Duration `json:"maturity,omitempty"`
+	// Missing are labels that did not come: unknown (default) or negative.
+	// +kubebuilder:validation:Enum=unknown;negative
+	Missing string `json:"missing,omitempty"`
 }
 
 // GoalMean says of what the mean is taken.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.bounds) ? size(self.bounds) == 2 && self.bounds[0] < self.bounds[1] : self.of in ['confidence', 'conversion']",fieldPath=".bounds",message="must be the least and the greatest possible value, like [0, 1]: what lies outside is clipped"
+// +kubebuilder:validation:XValidation:rule="!(self.of in ['confidence', 'conversion']) || !has(self.bounds) || self.bounds == [0.0, 1.0]",fieldPath=".bounds",message="of a confidence and of a conversion are [0, 1]: leave them out"
+// +kubebuilder:validation:XValidation:rule="(self.of in ['event', 'conversion']) == has(self.event)",fieldPath=".event",message="is the name of what happened, with of: event and of: conversion, and with nothing else"
+// +kubebuilder:validation:XValidation:rule="!has(self.maturity) || has(self.event) || self.of == 'feedback'",fieldPath=".maturity",message="is of what comes back later: leave it out"
+// +kubebuilder:validation:XValidation:rule="!has(self.missing) || self.of in ['event', 'feedback']",fieldPath=".missing",message="is of events and feedback: leave it out"
+// +kubebuilder:validation:XValidation:rule="(has(self.missing) ? self.missing : self.of == 'event' ? 'zero' : 'unknown') == 'unknown' || !has(self.bounds) || size(self.bounds) != 2 || (self.bounds[0] <= 0.0 && self.bounds[1] >= 0.0)",fieldPath=".bounds",message="leave out 0, which a prediction without the value counts as: widen them, or write missing: unknown"
 type GoalMean struct {
 	// Of conversion (the share of predictions with an event), event (the values of
 	// events), feedback, confidence or value.
-	Of       string    `json:"of"`
-	Event    string    `json:"event,omitempty"`    // its name, of conversion and event
-	Bounds   []float64 `json:"bounds,omitempty"`   // the least and the greatest possible value
-	Maturity *Duration `json:"maturity,omitempty"` // of what comes back later: default 30m
-	Missing  string    `json:"missing,omitempty"`  // values that did not come: zero (default of event) or unknown (of feedback)
+	// +kubebuilder:validation:Enum=conversion;event;feedback;confidence;value
+	Of string `json:"of"`
+	// Event is its name, of conversion and event.
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?$`
+	Event string `json:"event,omitempty"`
+	// Bounds are the least and the greatest possible value.
+	// +kubebuilder:validation:MaxItems=2
+	// +listType=atomic
+	Bounds []float64 `json:"bounds,omitempty"`
+	// Maturity is how long what comes back later is waited for; 30m unless said
+	// otherwise.
+	Maturity *Duration `json:"maturity,omitempty"`
+	// Missing are values that did not come: zero (default of event) or unknown (of
+	// feedback).
+	// +kubebuilder:validation:Enum=zero;unknown
+	Missing string `json:"missing,omitempty"`
 }
 
 // All returns the endpoints by the names of their arms.
@@ -181,8 +226,7 @@ const onlyInExperiments = "are arms of an experiment: write strategy.experiment,
 func (v *validator) experiment(path string, s *Spec) {
 	x := s.Strategy.Experiment
 	if v.cluster {
-		v.add(path, "compares arms on one machine (haldane run): on a cluster write canary")
-		return
+		v.clusterExperiment(path, s)
 	}
 	v.arms(path+".arms", x, s)
 	v.goal(path+".goal", &x.Goal, s)
@@ -245,14 +289,16 @@ func (v *validator) arms(path string, x *Experiment, s *Spec) {
 	for _, c := range s.Routing.Cohorts {
 		cohorts[c.Name] = true
 	}
-	left := map[string]Endpoint{}
+	left, known := map[string]bool{ArmStable: true, ArmCanary: true}, v.cluster || s.Endpoints != nil
 	if s.Endpoints != nil {
-		left = s.Endpoints.All()
+		for name := range s.Endpoints.Variants {
+			left[name] = true
+		}
 	}
 	sum, weighed := 0, 0
 	for i, a := range x.Arms {
 		at := fmt.Sprintf("%s[%d]", path, i)
-		if _, ok := left[a.Name]; !ok && s.Endpoints != nil {
+		if known && !left[a.Name] {
 			v.add(at+".name", "%q is no endpoint, or is written twice: name each of stable, canary and endpoints.variants once", a.Name)
 		}
 		delete(left, a.Name)
@@ -268,8 +314,10 @@ func (v *validator) arms(path string, x *Experiment, s *Spec) {
 		}
 		v.matches(at+".always", a.Always, &s.Routing, cohorts)
 	}
-	for _, name := range slices.Sorted(maps.Keys(left)) {
-		v.add(path, "leave out the endpoint %s: give it a weight, or remove it", name)
+	if known {
+		for _, name := range slices.Sorted(maps.Keys(left)) {
+			v.add(path, "leave out the endpoint %s: give it a weight, or remove it", name)
+		}
 	}
 	if weighed != len(x.Arms) || sum != 100 {
 		v.add(path, "have weights that sum to %d: write one for each arm, 100 together, or none at all", sum)
@@ -295,8 +343,8 @@ func (v *validator) goal(path string, g *Goal, s *Spec) {
 		v.goalMean(path+".mean", m, s)
 		maturity = m.Maturity
 	}
-	if maturity != nil && maturity.Duration >= s.Strategy.Experiment.MaxDuration.Duration {
-		v.add(path, "has a maturity of %s: labels would come after maxDuration has ended", maturity)
+	if warm := s.Analysis.Warmup.Duration; maturity != nil && warm+maturity.Duration >= s.Strategy.Experiment.MaxDuration.Duration {
+		v.add(path, "has a maturity of %s: with a warmup of %s labels would come after maxDuration has ended", maturity, warm)
 	}
 }
 
@@ -313,6 +361,9 @@ func (v *validator) goalMean(path string, m *GoalMean, s *Spec) {
 		v.add(path+".event", "is of events: leave it out, or write of: event or of: conversion")
 	default:
 		v.of(path+".missing", m.Missing, "unknown", "zero")
+		if m.Missing == "zero" && len(m.Bounds) == 2 && (m.Bounds[0] > 0 || m.Bounds[1] < 0) {
+			v.add(path+".bounds", "leave out 0, which a prediction without a value counts as: widen them, or write missing: unknown")
+		}
 	}
 	for i, x := range s.Analysis.Metrics {
 		if x.Mean != nil && x.Mean.Of == m.Of && x.Mean.Event == m.Event && !slices.Equal(x.Mean.Bounds, m.Bounds) {

@@ -48,7 +48,14 @@ func experimentPlan(m *v1alpha1.ModelRollout, stable, canary rollout.Revision) (
 	rules.Sticky = m.Spec.Routing.StickyBy != nil
 	rules.PerRequest = !rules.Sticky
 	split := splitTemplate(m)
-	e := experimentConfig(x, m.Spec.Endpoints)
+	versions := map[string]string{v1alpha1.ArmStable: stable.Version, v1alpha1.ArmCanary: canary.Version}
+	if at := m.Spec.Endpoints; at != nil {
+		for name, v := range at.Variants {
+			versions[name] = v.Version
+		}
+	}
+	e := experimentConfig(x, versions)
+	e.Goal.After = m.Spec.Analysis.Warmup.Duration + goalMaturity(x.Goal)
 	for _, a := range e.Arms {
 		if a.Name == v1alpha1.ArmCanary {
 			split.Always = a.Always
@@ -67,7 +74,8 @@ func experimentPlan(m *v1alpha1.ModelRollout, stable, canary rollout.Revision) (
 	return p, nil
 }
 
-func experimentConfig(x *v1alpha1.Experiment, at *v1alpha1.Endpoints) experiment.Config {
+// experimentConfig is what an experiment runs by. versions are what its arms serve.
+func experimentConfig(x *v1alpha1.Experiment, versions map[string]string) experiment.Config {
 	e := experiment.Config{
 		Confidence: float64(*x.Confidence), MinDuration: x.MinDuration.Duration, MaxDuration: x.MaxDuration.Duration,
 		Thompson: x.Allocation == "Thompson", Promote: x.Then == "Promote",
@@ -79,9 +87,8 @@ func experimentConfig(x *v1alpha1.Experiment, at *v1alpha1.Endpoints) experiment
 	if m := x.Goal.Mean; m != nil {
 		e.Goal.Kind, e.Goal.Lower, e.Goal.Upper, e.Goal.Binary = analysis.Mean, m.Bounds[0], m.Bounds[1], m.Of == "conversion"
 	}
-	all := at.All()
 	for _, a := range x.Arms {
-		e.Arms = append(e.Arms, experiment.Arm{Name: a.Name, Version: all[a.Name].Version, Weight: *a.Weight, Always: matches(a.Always)})
+		e.Arms = append(e.Arms, experiment.Arm{Name: a.Name, Version: versions[a.Name], Weight: *a.Weight, Always: matches(a.Always)})
 	}
 	return e
 }

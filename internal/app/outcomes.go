@@ -30,9 +30,13 @@ type outcomes struct {
 	sums     map[time.Duration]*[traffic.NumArms]feedback.Parted
 }
 
-// maturities are those at which any metric of m waits for labels or values.
+// maturities are those at which any metric of m, or the goal of its experiment,
+// waits for labels or values.
 func maturities(m *v1alpha1.ModelRollout, longest time.Duration) []time.Duration {
 	var out []time.Duration
+	if x := m.Spec.Strategy.Experiment; x != nil && x.Goal.Late() {
+		out = append(out, goalMaturity(x.Goal))
+	}
 	for _, x := range m.Spec.Analysis.Metrics {
 		switch {
 		case x.Outcome != nil:

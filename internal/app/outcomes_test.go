@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/haldane-dev/haldane/api/v1alpha1"
 	"github.com/haldane-dev/haldane/internal/exporter"
 	"github.com/haldane-dev/haldane/internal/feedback"
 	"github.com/haldane-dev/haldane/internal/gateway/fleet"
@@ -102,5 +103,20 @@ func TestOutcomesGrow(t *testing.T) {
 	o = newOutcomes(ledger, []time.Duration{30 * time.Second}, nil, clock)
 	if got := counts(fleet.Document{Revision: "r2"}); len(got) > 0 {
 		t.Errorf("told by two processes: %+v", got)
+	}
+}
+
+// TestMaturitiesOfAGoal: what comes back is told at the goal's maturity too.
+func TestMaturitiesOfAGoal(t *testing.T) {
+	m := &v1alpha1.ModelRollout{}
+	m.Spec.Analysis.Metrics = []v1alpha1.Metric{{Name: "accuracy", Outcome: &v1alpha1.Outcome{Maturity: &v1alpha1.Duration{Duration: time.Hour}}}}
+	for want, g := range map[int]v1alpha1.Goal{
+		1: {Mean: &v1alpha1.GoalMean{Of: "confidence"}},
+		2: {Mean: &v1alpha1.GoalMean{Of: "conversion", Event: "checkout", Maturity: &v1alpha1.Duration{Duration: time.Minute}}},
+	} {
+		m.Spec.Strategy.Experiment = &v1alpha1.Experiment{Goal: g}
+		if got := maturities(m, time.Hour); len(got) != want {
+			t.Errorf("%+v: %v", g.Mean, got)
+		}
 	}
 }

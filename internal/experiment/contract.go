@@ -66,6 +66,10 @@ type Goal struct {
 	Binary bool `json:"binary,omitempty"`
 	// MinEffect is the smallest difference worth having, in units of the goal.
 	MinEffect float64 `json:"minEffect"`
+	// After is how long the arms have traffic before their values are evidence: the
+	// warm-up and, of what comes back later, the time until that of the first
+	// predictions has come.
+	After time.Duration `json:"after,omitempty"`
 }
 
 // share reports whether the goal is a share of hits.
@@ -88,6 +92,8 @@ type State struct {
 	Slots     string    `json:"slots,omitempty"`
 	Allocated time.Time `json:"allocated,omitzero"` // when the evidence last had a say in them
 	LastBlock int64     `json:"lastBlock,omitempty"`
+	// First is when the block began that had traffic of a treatment first.
+	First time.Time `json:"first,omitzero"`
 }
 
 // ArmState is what is known of one arm.

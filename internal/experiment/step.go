@@ -45,11 +45,23 @@ func Step(c Config, rules analysis.Config, s State, x analysis.Sample, canary an
 	s = s.clone()
 	s.LastBlock = x.Block
 	s.guard(c, rules, x, canary)
-	if x.Stage.Index >= 0 {
+	if s.warm(c.Goal, x) && x.Stage.Index >= 0 {
 		s.compare(c, rules.Dispersion, x)
 	}
 	s.allocate(c, x.End)
 	return s
+}
+
+// warm reports whether a block's values are evidence: the arms have had traffic for
+// long enough.
+func (s *State) warm(g Goal, x analysis.Sample) bool {
+	if g.After <= 0 {
+		return true
+	}
+	if s.First.IsZero() && x.Weight > 0 {
+		s.First = x.Start
+	}
+	return !s.First.IsZero() && !x.Start.Before(s.First.Add(g.After))
 }
 
 // guard judges every open treatment by the ordinary metrics.

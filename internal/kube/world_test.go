@@ -24,6 +24,7 @@ import (
 	"github.com/haldane-dev/haldane/internal/analysis"
 	"github.com/haldane-dev/haldane/internal/cluster"
 	"github.com/haldane-dev/haldane/internal/engine"
+	"github.com/haldane-dev/haldane/internal/experiment"
 	"github.com/haldane-dev/haldane/internal/metric"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	"github.com/haldane-dev/haldane/internal/router"
@@ -307,6 +308,13 @@ func (h *history) Collect(ctx context.Context, q metric.Query, w metric.Window) 
 			out.Metrics[m.Name] = analysis.Measure{Pairs: sum.StableN, Disagree: sum.StableN * h.wrong() / 100}
 			continue
 		}
+		if m.Kind == analysis.Mean {
+			out.Metrics[m.Name] = analysis.Measure{
+				Stable: analysis.Counts{N: sum.StableN, Sum: float64(sum.StableK), SumSq: float64(sum.StableK)},
+				Canary: analysis.Counts{N: sum.CanaryN, Sum: float64(sum.CanaryK), SumSq: float64(sum.CanaryK)},
+			}
+			continue
+		}
 		out.Metrics[m.Name] = analysis.Measure{
 			Stable: analysis.Counts{N: sum.StableN, K: sum.StableK}, Canary: analysis.Counts{N: sum.CanaryN, K: sum.CanaryK},
 		}
@@ -339,7 +347,30 @@ func planOf(m *v1alpha1.ModelRollout, stable, canary rollout.Revision) (engine.S
 		kind, p.End, p.Steps = analysis.Pairs, rollout.EndReport, []rollout.Step{{Shadow: traffic.Full, For: time.Minute}}
 		p.Analysis.Metrics = []analysis.Metric{{Name: "errors", Kind: kind, Max: 0.2, Tolerate: 1}}
 	}
-	return engine.Spec{Plan: p, Metrics: []metric.Metric{{Name: "errors", Kind: kind}}}, nil
+	metrics := []metric.Metric{{Name: "errors", Kind: kind}}
+	if x := m.Spec.Strategy.Experiment; x != nil {
+		metrics = append(metrics, compared(&p, x))
+	}
+	return engine.Spec{Plan: p, Metrics: metrics}, nil
+}
+
+// compared makes p an experiment, whose goal is that requests "fail": what the
+// world can make more frequent on the candidate.
+func compared(p *rollout.Plan, x *v1alpha1.Experiment) metric.Metric {
+	p.Steps, p.End = []rollout.Step{{Weight: traffic.Percent(50)}}, rollout.EndReport
+	p.Analysis.Metrics[0].MaxIncrease = 0.5
+	p.Experiment = &experiment.Config{
+		Arms:       []experiment.Arm{{Name: "stable", Weight: 50}, {Name: "canary", Weight: 50}},
+		Goal:       experiment.Goal{Kind: analysis.Mean, Upper: 1, Binary: true, MinEffect: *x.Goal.MinEffect, After: time.Minute},
+		Confidence: 0.95, MinDuration: x.MinDuration.Duration, MaxDuration: x.MaxDuration.Duration, Thompson: x.Allocation == "Thompson", Promote: x.Then == "Promote",
+	}
+	if p.Experiment.Thompson {
+		p.Experiment.Floor, p.Experiment.Every = float64(*x.Floor), x.AllocateEvery.Duration
+	}
+	if p.Experiment.Promote {
+		p.Steps, p.End = append(p.Steps, rollout.Step{Weight: traffic.Full}), rollout.EndPromote
+	}
+	return metric.Metric{Name: experiment.GoalMetric, Kind: analysis.Mean}
 }
 
 // document is a valid rollout.

@@ -24,6 +24,14 @@ var shares = map[string]map[string]any{
 		"minimum": 0, "exclusiveMinimum": true, "maximum": 1, "exclusiveMaximum": true,
 		"allOf": []any{pattern(`^(([0-9]{1,2}(\.[0-9]*)?|\.[0-9]+)%|0?\.[0-9]+)$`), pattern(`[1-9]`)},
 	},
+	"share-from-50": { // at least 50% and below 100%
+		"minimum": 0.5, "maximum": 1, "exclusiveMaximum": true,
+		"pattern": `^([5-9][0-9](\.[0-9]*)?%|0?\.[5-9][0-9]*)$`,
+	},
+	"share-from-1": { // at least 1% and below 50%
+		"minimum": 0.01, "maximum": 0.5, "exclusiveMaximum": true,
+		"pattern": `^(([1-9]|[1-4][0-9])(\.[0-9]*)?%|0?\.(0[1-9]|[1-4])[0-9]*)$`,
+	},
 	"share-to-20": { // above 0% and at most 20%
 		"minimum": 0, "exclusiveMinimum": true, "maximum": 0.2,
 		"allOf": []any{pattern(`^((20(\.0*)?|1?[0-9](\.[0-9]*)?|\.[0-9]+)%|0?\.([01][0-9]*|20*))$`), pattern(`[1-9]`)},

@@ -18,18 +18,20 @@ import (
 // scenario is a story that holds for every router. One that would say the same
 // of each, because the router is not asked, is told of one.
 type scenario struct {
-	name  string
-	only  string // the router that it is told of; all if empty
-	steps string // of the strategy; the driver's ladder if empty
-	slow  bool   // blocks are long, so that there is time to count at each step
-	told  bool   // customers say what they did: labels follow the predictions
-	buys  bool   // customers whom the answer was right for come back: events follow the predictions
-	asks  bool   // Haldane sends requests of its own
-	more  string // of the analysis, as it stands in the file
-	by    string // another strategy than a canary
-	pairs string // a metric of mirrored requests
-	alone bool   // and no other
-	run   func(*stage)
+	name   string
+	only   string // the router that it is told of; all if empty
+	steps  string // of the strategy; the driver's ladder if empty
+	slow   bool   // blocks are long, so that there is time to count at each step
+	told   bool   // customers say what they did: labels follow the predictions
+	buys   bool   // customers whom the answer was right for come back: events follow the predictions
+	asks   bool   // Haldane sends requests of its own
+	more   string // of the analysis, as it stands in the file
+	by     string // another strategy than a canary
+	source string // another Prometheus than the driver's
+	goal   bool   // arms are compared by a goal, and otherwise by errors alone
+	pairs  string // a metric of mirrored requests
+	alone  bool   // and no other
+	run    func(*stage)
 }
 
 var scenarios = []scenario{
@@ -48,6 +50,13 @@ var scenarios = []scenario{
 		by: "{shadow: {percent: 50, for: 8s, scaleDownDelay: 2s, readyWithin: 2m}}"},
 	{name: "times", run: testTimes, only: "gateway", pairs: "{of: latency, maxSlower: 20ms, maxDisagreement: 25%}", alone: true,
 		by: "{shadow: {percent: 50, for: 8s, scaleDownDelay: 2s, readyWithin: 2m}}"},
+	{name: "experiment", run: testExperiment, only: "gateway", told: true, goal: true,
+		by: "{experiment: {goal: {outcome: {maturity: 5s}}, then: Promote, maxDuration: 10m, scaleDownDelay: 2s, readyWithin: 2m}}"},
+	{name: "allocated", run: testAllocated, only: "gateway", goal: true,
+		by: "{experiment: {goal: {mean: {of: confidence}, minEffect: 0.01}, allocation: Thompson, allocateEvery: 5s, then: Promote, maxDuration: 10m, scaleDownDelay: 2s, readyWithin: 2m}}"},
+	{name: "futile", run: testFutile, only: "gatewayapi", goal: true,
+		source: `preset: traefik, series: {goal: {total: traefik_service_requests_total, bad: "traefik_service_requests_total{code=~\"5..\"}"}}`,
+		by:     "{experiment: {goal: {outcome: {maturity: 1s}, minEffect: 0.05}, maxDuration: 10m, scaleDownDelay: 2s, readyWithin: 2m}}"},
 	{name: "crash", run: testCrash, only: "gatewayapi"},
 	{name: "commands", run: testCommands, only: "gatewayapi", steps: `[{weight: 50}, {pause: {}}, {weight: 100}]`},
 	{name: "edit", run: testEdit, only: "gatewayapi", steps: `[{weight: 50}, {pause: {}}, {weight: 100}]`},
@@ -111,12 +120,16 @@ func begun(t *testing.T, w *world, d driver, x scenario) *stage {
 	if x.told {
 		more = ofLabels
 	}
+	if x.goal {
+		more = ""
+	}
 	if x.asks {
 		more = ofChecks(t)
 	}
 	if x.pairs != "" {
 		more = "    - {name: agreement, pairs: " + x.pairs + "}\n"
 	}
+	source = cmp.Or(x.source, source)
 	strategy := cmp.Or(x.by, fmt.Sprintf("{canary: {steps: %s, scaleDownDelay: %s, readyWithin: 2m}}", steps, delay))
 	analysis := strings.NewReplacer("SOURCE", source, "INTERVAL", interval, "MORE", more).Replace(analysisOf)
 	if x.alone {

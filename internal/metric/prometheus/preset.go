@@ -13,7 +13,7 @@ import (
 // Counted names what a metric is about: its kind, and of which of several things.
 type Counted struct {
 	Kind  analysis.Kind
-	Of    string // as in metric.Metric; "" where there is but one; knownEvent are events without the predictions that none came for
+	Of    string // as in metric.Metric; "" where there is but one; knownEvent are events without the predictions that none came for, allFeedback values with those
 	Event string // the name of what happened, of events
 }
 

@@ -27,6 +27,10 @@ var haldane = Preset{
 			partLabels:      `haldane_gateway_outcomes_total{predicted!="none"}`,
 		},
 		{Kind: analysis.Mean, Of: "feedback"}: squared("outcome_value", "outcome_value_squares_total"),
+		{Kind: analysis.Mean, Of: "allFeedback"}: {
+			partTotal: "haldane_gateway_outcome_predictions_total", partSum: "haldane_gateway_outcome_value_sum",
+			partSquares: "haldane_gateway_outcome_value_squares_total",
+		},
 		// Of all predictions, of those with an event, and whether one came.
 		{Kind: analysis.Mean, Of: "event"}: {
 			partTotal: "haldane_gateway_outcome_predictions_total", partSum: "haldane_gateway_event_value_sum",

@@ -107,6 +107,12 @@ func (r *Router) settings() string {
 	m.Spec.Routing = v1alpha1.Routing{Gateway: &routing, StickyBy: s.Routing.StickyBy, Country: s.Routing.Country}
 	m.Spec.Inference = s.Inference
 	m.Spec.Analysis.Interval, m.Spec.Analysis.Metrics = s.Analysis.Interval, s.Analysis.Metrics
+	if x := s.Strategy.Experiment; x != nil { // what is counted, and for how many arms
+		m.Spec.Strategy.Experiment = &v1alpha1.Experiment{Goal: x.Goal}
+		for _, a := range x.Arms {
+			m.Spec.Strategy.Experiment.Arms = append(m.Spec.Strategy.Experiment.Arms, v1alpha1.ExperimentArm{Name: a.Name})
+		}
+	}
 	text, err := json.Marshal(m)
 	if err != nil {
 		panic("fleetrouter: a spec that came as JSON is not JSON: " + err.Error())

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -385,5 +386,31 @@ func TestLoadInTheTable(t *testing.T) {
 	sum := sha256.Sum256([]byte("secret"))
 	if d.Load == nil || d.Load.Digest != hex.EncodeToString(sum[:]) || !d.Load.Count || strings.Contains(text, "secret") {
 		t.Errorf("table %s", text)
+	}
+}
+
+// TestSettingsOfAnExperiment: gateways are told what is counted and for how many
+// arms, and nothing whose edit would have them replaced in vain.
+func TestSettingsOfAnExperiment(t *testing.T) {
+	settings := func(x *v1alpha1.Experiment) string {
+		w := open(t, 0)
+		w.Rollout.Spec.Strategy.Experiment = x
+		w.apply(traffic.Split{Generation: 1, Canary: 5000})
+		pods, _, _ := unstructured.NestedSlice(w.Get(t, deploymentKind, "churn-gateway").Object, "spec", "template", "spec", "containers")
+		env := pods[0].(map[string]any)["env"].([]any)
+		return env[0].(map[string]any)["value"].(string)
+	}
+	weight, later := 50, &v1alpha1.Duration{Duration: time.Hour}
+	x := &v1alpha1.Experiment{
+		Arms: []v1alpha1.ExperimentArm{{Name: "stable", Weight: &weight}, {Name: "canary", Weight: &weight}},
+		Goal: v1alpha1.Goal{Outcome: &v1alpha1.GoalOutcome{Maturity: &v1alpha1.Duration{Duration: time.Minute}, Missing: "unknown"}},
+	}
+	first := settings(x)
+	if !strings.Contains(first, `"experiment":{"arms":[{"name":"stable"},{"name":"canary"}],"goal":{"outcome":{"maturity":"1m0s","missing":"unknown"}}}`) {
+		t.Errorf("settings %s", first)
+	}
+	x.MaxDuration, x.Arms[0].Always = later, []v1alpha1.Match{{Cohort: "a"}}
+	if again := settings(x); again != first {
+		t.Errorf("settings %s\nwere %s", again, first)
 	}
 }

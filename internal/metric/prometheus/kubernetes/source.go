@@ -72,20 +72,15 @@ func New(r cluster.Rollout) (*Source, error) {
 			continue // somebody else measures it
 		}
 		about, counted := what(m)
-		series := preset.Of(counted)
-		if age := maturity(m, r.Spec.Analysis.Metrics); age > 0 {
-			series = preset.Matured(counted, age)
+		if err := add(&c, spec, preset, about, counted, maturity(m, r.Spec)); err != nil {
+			return nil, err
 		}
-		if own := spec.Series[m.Name]; len(own) > 0 {
-			series = prometheus.Series{}
-			for part, selector := range own {
-				series[part] = string(selector)
-			}
+	}
+	if x := r.Spec.Strategy.Experiment; x != nil {
+		about, counted, age := goal(x.Goal)
+		if err := add(&c, spec, preset, about, counted, age); err != nil {
+			return nil, err
 		}
-		if len(series) == 0 {
-			return nil, fmt.Errorf("prometheus.series.%s is missing: %s does not count what this metric is about; write which series do", m.Name, cmp.Or(spec.Preset, "custom"))
-		}
-		c.Metrics[m.Name], c.Series[m.Name] = about, series
 	}
 	if spec.TokenFrom != nil {
 		t := &token{r: r, from: *spec.TokenFrom, now: time.Now}
@@ -96,6 +91,26 @@ func New(r cluster.Rollout) (*Source, error) {
 		return nil, fmt.Errorf("prometheus: %w", err)
 	}
 	return &Source{s, spec.Address}, nil
+}
+
+// add says where a metric is counted. age is how old predictions are then, 0 if
+// nothing is waited for.
+func add(c *prometheus.Config, spec *v1alpha1.Prometheus, preset prometheus.Preset, about analysis.Metric, counted prometheus.Counted, age time.Duration) error {
+	series := preset.Of(counted)
+	if age > 0 {
+		series = preset.Matured(counted, age)
+	}
+	if own := spec.Series[about.Name]; len(own) > 0 {
+		series = prometheus.Series{}
+		for part, selector := range own {
+			series[part] = string(selector)
+		}
+	}
+	if len(series) == 0 {
+		return fmt.Errorf("prometheus.series.%s is missing: %s does not count what this metric is about; write which series do", about.Name, cmp.Or(spec.Preset, "custom"))
+	}
+	c.Metrics[about.Name], c.Series[about.Name] = about, series
+	return nil
 }
 
 // what is a metric of the spec as it is counted.
@@ -131,7 +146,7 @@ func what(m v1alpha1.Metric) (analysis.Metric, prometheus.Counted) {
 
 // maturity is how old predictions are when a metric looks at what came back for
 // them: values are waited for as long as the slowest labels. 0 if it does not.
-func maturity(m v1alpha1.Metric, all []v1alpha1.Metric) time.Duration {
+func maturity(m v1alpha1.Metric, spec *v1alpha1.Spec) time.Duration {
 	switch {
 	case m.Outcome != nil:
 		return m.Outcome.Maturity.Duration
@@ -141,7 +156,10 @@ func maturity(m v1alpha1.Metric, all []v1alpha1.Metric) time.Duration {
 		return 0
 	}
 	longest := time.Duration(0)
-	for _, x := range all {
+	if x := spec.Strategy.Experiment; x != nil {
+		_, _, longest = goal(x.Goal)
+	}
+	for _, x := range spec.Analysis.Metrics {
 		switch {
 		case x.Outcome != nil:
 			longest = max(longest, x.Outcome.Maturity.Duration)

@@ -1,0 +1,51 @@
+package e2e
+
+import (
+	"strings"
+
+	"github.com/haldane-dev/haldane/api/v1alpha1"
+)
+
+// testExperiment: half of the customers get a model that is wrong, and never
+// fails. What they did in the end decides: the control wins, and keeps its place.
+func testExperiment(s *stage) {
+	at := s.release("wrong")
+	s.watch.carried(at, "wrong", "50%")
+	end := s.watch.phase(at, "wrong", "Completed")
+	if !strings.HasPrefix(end.status.Reason, "stable wins: it is better than canary by ") {
+		s.t.Errorf("the reason is %q", end.status.Reason)
+	}
+	eventually(s.t, "the candidate has ended", func() error { return s.replicas("churn", 0) })
+	if err := s.image("churn-stable", "churn:v1"); err != nil {
+		s.t.Error(err)
+	}
+	s.only("v1")
+	s.labels.taken()
+	s.load.unharmed(s.begun)
+	s.saw("wrong", at, end)
+}
+
+// testAllocated: the models themselves count the goal. The weights follow it, and
+// what wins by it, and does not fail, takes stable's place.
+func testAllocated(s *stage) {
+	at := s.release("good")
+	s.watch.await(at, "the weights follow the evidence", func(x v1alpha1.ModelRolloutStatus) bool {
+		w := x.Weight
+		return x.Canary.Version == "good" && x.Phase == "Progressing" && w.Wanted == w.Observed && w.Wanted > "50%" && w.Wanted != "100%"
+	})
+	s.promoted(at, "good")
+	s.load.unharmed(s.begun)
+}
+
+// testFutile: what the proxy counts is the goal, and by that no arm can be better
+// by enough.
+func testFutile(s *stage) {
+	at := s.release("good")
+	s.watch.carried(at, "good", "50%")
+	end := s.watch.phase(at, "good", "Completed")
+	if !strings.HasPrefix(end.status.Reason, "no arm can be better than stable by 5pp: canary ") {
+		s.t.Errorf("the reason is %q", end.status.Reason)
+	}
+	s.only("v1")
+	s.load.unharmed(s.begun)
+}
