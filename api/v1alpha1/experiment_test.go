@@ -1,6 +1,7 @@
 package v1alpha1
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -88,18 +89,30 @@ func TestExperimentRefusals(t *testing.T) {
 	}
 }
 
-// TestTheDocumentedExperiment reads the file of docs/experiments.md.
-func TestTheDocumentedExperiment(t *testing.T) {
+// TestTheDocumentedExperiments reads the files of docs/experiments.md: the first is
+// of one machine, the others of a cluster.
+func TestTheDocumentedExperiments(t *testing.T) {
 	text, err := os.ReadFile("../../docs/experiments.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, file, _ := strings.Cut(string(text), "```yaml\n")
-	file, _, found := strings.Cut(file, "```")
-	if !found {
-		t.Fatal("docs/experiments.md has no file")
+	r, n := definition(t, "modelrollouts"), 0
+	for _, block := range strings.Split(string(text), "```yaml\n")[1:] {
+		file, _, _ := strings.Cut(block, "```")
+		if !strings.HasPrefix(file, "apiVersion:") {
+			continue // a part of one
+		}
+		if n++; n == 1 {
+			_, err = Load("docs/experiments.md", strings.NewReader(file))
+		} else {
+			_, err = LoadCluster("docs/experiments.md", strings.NewReader(file))
+			err = errors.Join(err, r.create(file))
+		}
+		if err != nil {
+			t.Errorf("file %d: %v", n, err)
+		}
 	}
-	if _, err := Load("docs/experiments.md", strings.NewReader(file)); err != nil {
-		t.Error(err)
+	if n < 2 {
+		t.Errorf("docs/experiments.md has %d files", n)
 	}
 }
