@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,6 +28,9 @@ func TestAGoodCandidateIsPromotedByCopy(t *testing.T) {
 		s = w.until("handed over", func(s v1alpha1.ModelRolloutStatus) bool {
 			return s.Weight.Observed == "0%" && s.Weight.Wanted == "0%" && !w.models.Scale().Canary
 		})
+		if n, total, _ := strings.Cut(s.Step, "/"); n != total || n == "" {
+			t.Errorf("after it was handed over it is at step %q", s.Step)
+		}
 		if s.Phase != string(rollout.Promoted) || !holds(s, v1alpha1.ConditionPromoted) || holds(s, v1alpha1.ConditionProgressing) {
 			t.Errorf("after the handover: phase %s, conditions %v", s.Phase, s.Conditions)
 		}

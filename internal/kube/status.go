@@ -46,8 +46,12 @@ func project(out *v1alpha1.ModelRolloutStatus, s seen) {
 	e, phase := s.status, shown(s.state)
 	out.Phase, out.Reason, out.Waiting = string(phase), clipped(e.Reason, 1024), clipped(e.Waiting, 1024)
 	out.Stable, out.Canary = revision(e.Stable, e.Workloads[traffic.Stable.String()]), revision(e.Canary, e.Workloads[traffic.Canary.String()])
-	out.Attempt, out.StepIndex = int32(e.Attempt), int32(e.Step)
-	out.Step = fmt.Sprintf("%d/%d", min(e.Step+1, len(e.Steps)), len(e.Steps))
+	step := min(e.Step, len(e.Steps)-1)
+	if phase == rollout.Promoted {
+		step = len(e.Steps) - 1
+	}
+	out.Attempt, out.StepIndex = int32(e.Attempt), int32(max(step, 0))
+	out.Step = fmt.Sprintf("%d/%d", step+1, len(e.Steps))
 	if phase == rollout.Idle {
 		out.Step = ""
 	}
