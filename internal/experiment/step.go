@@ -178,8 +178,14 @@ func (g Goal) arm(x, past stats.Moments) stats.Arm {
 // values are the goal's, mapped onto [0,1].
 func (g Goal) values(c analysis.Counts) stats.Moments {
 	if g.Kind == analysis.Outcome {
-		right := float64(c.N - c.K)
-		return stats.Moments{N: float64(c.N), Sum: right, SumSq: right}
+		n, wrong := c.N, c.K
+		if n == 0 { // some sources count labels by predicted class alone
+			for i := range c.Labelled {
+				n, wrong = n+c.Labelled[i], wrong+c.Wrong[i]
+			}
+		}
+		right := float64(n - wrong)
+		return stats.Moments{N: float64(n), Sum: right, SumSq: right}
 	}
 	return stats.Moments{N: float64(c.N), Sum: c.Sum, SumSq: c.SumSq}.Unit(g.Lower, g.Upper)
 }

@@ -297,3 +297,37 @@ func TestVersions(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestLabelsByClass: a source that counts labels by predicted class says the same
+// as one that counts them at once.
+func TestLabelsByClass(t *testing.T) {
+	g := Goal{Kind: analysis.Outcome}
+	want := g.values(analysis.Counts{N: 30, K: 12})
+	got := g.values(analysis.Counts{Counts: []int64{40, 20}, Labelled: []int64{20, 10}, Wrong: []int64{4, 8}})
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestNothingCountsBeforeItIsWarm: the warm-up, and what comes back of it, is no
+// evidence.
+func TestNothingCountsBeforeItIsWarm(t *testing.T) {
+	c := three()
+	c.Goal.After = time.Minute
+	w := &world{c: c, rng: rand.New(rand.NewPCG(1, 7)), right: []float64{.4, .4, .4}, n: 60}
+	var s State
+	for range 12 {
+		x := w.sample(s)
+		if w.block > 4 {
+			x.Weight = 1. / 3
+		}
+		s = Step(c, analysis.Config{}, s, x, w.verdict)
+		// Its traffic begins with block 5, and blocks take 15 seconds.
+		if has := s.Arms[0].Total.N > 0; has != (w.block >= 9) {
+			t.Errorf("block %d is evidence: %t", w.block, has)
+		}
+	}
+	if want := began.Add(4 * 15 * time.Second); !s.First.Equal(want) {
+		t.Errorf("its traffic began at %s, want %s", s.First, want)
+	}
+}
