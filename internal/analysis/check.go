@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/haldane-dev/haldane/internal/stats"
 )
 
 // checkBoth applies check to both arms and says which one failed.
@@ -73,6 +75,13 @@ func (c Counts) plus(o Counts) Counts {
 		for i, g := range o.Groups {
 			out.Groups[i].N += g.N
 			out.Groups[i].K += g.K
+		}
+	}
+	if n := max(len(c.Values), len(o.Values)); n > 0 {
+		out.Values = make([]stats.Moments, n)
+		copy(out.Values, c.Values)
+		for i, v := range o.Values {
+			out.Values[i] = out.Values[i].Plus(v)
 		}
 	}
 	if n := max(len(c.Counts), len(o.Counts)); n > 0 {

@@ -1,6 +1,10 @@
 package analysis
 
-import "time"
+import (
+	"time"
+
+	"github.com/haldane-dev/haldane/internal/stats"
+)
 
 // Kind says which test a metric is judged by.
 type Kind string
@@ -169,6 +173,8 @@ type Counts struct {
 	// of equal size by a hash of the user, in the order in which a growing weight
 	// takes them to the canary. A hundred of them is a good number.
 	Groups []Group `json:"groups,omitempty"`
+	// Values are N, Sum and SumSq by group of users, of what has values.
+	Values []stats.Moments `json:"values,omitempty"`
 }
 
 // Group is one group of users: n trials with k hits.

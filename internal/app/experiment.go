@@ -95,7 +95,7 @@ func experimentConfig(x *v1alpha1.Experiment, versions map[string]string) experi
 
 // goalMetric says what the source is to count for a goal.
 func goalMetric(g v1alpha1.Goal) metric.Metric {
-	out := metric.Metric{Name: experiment.GoalMetric, Kind: analysis.Outcome, Maturity: goalMaturity(g)}
+	out := metric.Metric{Name: experiment.GoalMetric, Kind: analysis.Outcome, Maturity: goalMaturity(g), Everyone: true}
 	if o := g.Outcome; o != nil {
 		out.Negative = o.Missing == "negative"
 		return out

@@ -102,6 +102,9 @@ type ArmState struct {
 	Past  stats.Moments `json:"past"`  // likewise, what is old counting for less
 	// Predicted are the predictions that might have brought a value, 0 if unknown.
 	Predicted float64 `json:"predicted,omitempty"`
+	// Users are the goal's values, mapped onto [0,1], by group of users, where they
+	// stay on their arm.
+	Users stats.Clusters `json:"users,omitzero"`
 	// Safety is the evidence of a variant's ordinary metrics; the canary's is the
 	// rollout's own.
 	Safety  *analysis.State  `json:"safety,omitempty"`

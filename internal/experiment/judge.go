@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -28,7 +29,9 @@ type Finding struct {
 }
 
 // Interval returns the confidence sequence of arm j − arm i, in units of the
-// goal. All intervals hold together with the configured confidence.
+// goal. All intervals hold together with the configured confidence. Where users
+// stay on their arm half of the error is set apart for who they are, and the
+// interval is wider by what that can come to: everything while it is not known.
 func Interval(c Config, s State, i, j int) stats.Interval {
 	if i > j {
 		x := Interval(c, s, j, i)
@@ -39,8 +42,12 @@ func Interval(c Config, s State, i, j int) stats.Interval {
 		return stats.Interval{Low: -span, High: span}
 	}
 	alpha := (1 - c.Confidence) / float64(len(s.Pairs))
+	users := s.whose(c.Goal, i, j, alpha/2)
+	if users != 0 {
+		alpha /= 2
+	}
 	x := s.Pairs[pair(i, j)].Sequence.Interval(alpha, -1, 1)
-	return stats.Interval{Low: x.Low * span, High: x.High * span}
+	return stats.Interval{Low: math.Max(-span, x.Low*span-users), High: math.Min(span, x.High*span+users)}
 }
 
 // Judge returns whether the experiment has ended, elapsed time after its traffic
@@ -53,6 +60,12 @@ func Judge(c Config, s State, elapsed time.Duration) Finding {
 		return f
 	}
 	if why := s.selective(c); why != "" {
+		if c.MaxDuration > 0 && elapsed >= c.MaxDuration {
+			return Finding{Ending: OutTime, Reason: fmt.Sprintf("no winner within %s: %s", c.MaxDuration, why)}
+		}
+		return Finding{Reason: why}
+	}
+	if why := s.tooFew(); why != "" {
 		if c.MaxDuration > 0 && elapsed >= c.MaxDuration {
 			return Finding{Ending: OutTime, Reason: fmt.Sprintf("no winner within %s: %s", c.MaxDuration, why)}
 		}

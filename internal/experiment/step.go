@@ -22,6 +22,9 @@ func Begin(c Config) State {
 // clone returns a copy that shares nothing that Step changes.
 func (s State) clone() State {
 	s.Arms, s.Pairs = slices.Clone(s.Arms), slices.Clone(s.Pairs)
+	for i := range s.Arms {
+		s.Arms[i].Users = s.Arms[i].Users.Clone()
+	}
 	for i := range s.Pairs {
 		p := &s.Pairs[i]
 		p.Sequence = p.Sequence.Clone()
@@ -129,6 +132,7 @@ func (s *State) compare(c Config, temper bool, x analysis.Sample) {
 		values[arm] = c.Goal.values(counts)
 		labels[arm] = stats.Count{N: predictions(counts), K: values[arm].N}
 		s.Arms[arm].Predicted += labels[arm].N
+		s.Arms[arm].gather(c.Goal, counts)
 	}
 	for j := 1; j < len(values); j++ {
 		for i := range j {

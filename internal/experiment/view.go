@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"math"
 	"time"
 
 	"github.com/haldane-dev/haldane/internal/analysis"
@@ -40,6 +41,9 @@ type PairView struct {
 	Estimate *float64 `json:"estimate"` // nil while an arm has no values
 	Low      float64  `json:"low"`
 	High     float64  `json:"high"`
+	// Users is how much of the interval, to either side, is set apart for who the
+	// arms' users are; nil if they do not stay, or if it is not known yet.
+	Users *float64 `json:"users,omitempty"`
 }
 
 // Show draws an experiment whose traffic has flowed for so long.
@@ -66,6 +70,9 @@ func Show(c Config, s State, elapsed time.Duration) View {
 		for i := range j {
 			x := Interval(c, s, i, j)
 			p := PairView{Arm: c.Arms[j].Name, Over: c.Arms[i].Name, Low: x.Low, High: x.High}
+			if users := s.whose(c.Goal, i, j, (1-c.Confidence)/float64(2*len(s.Pairs))); users > 0 && !math.IsInf(users, 1) {
+				p.Users = &users
+			}
 			if a, b := v.Arms[i].Mean, v.Arms[j].Mean; a != nil && b != nil {
 				d := *b - *a
 				p.Estimate = &d

@@ -44,7 +44,10 @@ type Metric struct {
 	Maturity time.Duration // what comes back counts when its prediction is this old
 	Negative bool          // what has not come back by then is a negative, or the value 0
 	Value    bool          // Mean of the value that feedback brings, rather than of predictions
-	Event    string        // Mean of the events of that name: of their values, or of whether one came
+	// Everyone: where it counts by group of users, groups are those of all users, in
+	// their own order, in an experiment with variants too.
+	Everyone bool
+	Event    string // Mean of the events of that name: of their values, or of whether one came
 }
 
 // Window is the stretch since the last block.

@@ -2,12 +2,9 @@ package embedded
 
 import (
 	"fmt"
-	"maps"
 	"slices"
-	"time"
 
 	"github.com/haldane-dev/haldane/internal/analysis"
-	"github.com/haldane-dev/haldane/internal/feedback"
 	"github.com/haldane-dev/haldane/internal/metric"
 	"github.com/haldane-dev/haldane/internal/telemetry"
 	"github.com/haldane-dev/haldane/internal/traffic"
@@ -32,7 +29,7 @@ func (c *comparison) measures(metrics []metric.Metric) map[string]analysis.Measu
 			continue
 		}
 		if m.Kind == analysis.ErrorRate {
-			x.Before = c.pair(c.before)
+			x.Before = pair(c, c.before)
 		}
 		out[m.Name] = x
 	}
@@ -47,7 +44,7 @@ func (c *comparison) measure(m metric.Metric) (x analysis.Measure, ok bool) {
 		return c.outcome(m)
 	case m.Kind == analysis.ErrorRate:
 		x = c.both(func(a *telemetry.ArmCounts) analysis.Counts {
-			return analysis.Counts{N: a.Requests, K: a.Errors, Groups: c.pair(users(a.GroupRequests, a.GroupErrors))}
+			return analysis.Counts{N: a.Requests, K: a.Errors, Groups: pair(c, users(a.GroupRequests, a.GroupErrors))}
 		})
 		stable := &c.delta.Arms[traffic.Stable]
 		x.Halves = users(stable.HalfRequests[:], stable.HalfErrors[:])
@@ -84,11 +81,11 @@ func users(requests, errors []int64) []analysis.Group {
 // pair leaves, of the groups of users of an experiment with variants, those that
 // began on the treatment or on stable, the treatment's first: as if there were
 // nobody else.
-func (c *comparison) pair(all []analysis.Group) []analysis.Group {
+func pair[T any](c *comparison, all []T) []T {
 	if c.slots == "" || len(all) != len(c.slots) {
 		return all
 	}
-	var out []analysis.Group
+	var out []T
 	for _, arm := range []traffic.Arm{c.treatment, traffic.Stable} {
 		for i, g := range all {
 			if c.slots[i] == '0'+byte(arm) {
@@ -217,90 +214,6 @@ func pairs(p telemetry.PairCounts, of string) (x analysis.Measure, ok bool) {
 		CanaryOnlyBad: p.CanaryOnlyBad,
 		StableOnlyBad: p.StableOnlyBad,
 	}, ok
-}
-
-func (c *comparison) outcome(m metric.Metric) (x analysis.Measure, ok bool) {
-	l := c.labels
-	a, ok := l.answers[m.Maturity]
-	if !ok {
-		return x, false
-	}
-	counts := func(arm traffic.Arm) analysis.Counts {
-		if m.Event != "" {
-			return events(m, &a.Arms[arm])
-		}
-		j := a.Arms[arm].Unknown
-		if m.Negative {
-			j = a.Arms[arm].Negative
-		}
-		if m.Kind == analysis.Mean {
-			return analysis.Counts{N: j.Value.N, Sum: j.Value.Sum, SumSq: j.Value.SumSq}
-		}
-		c := analysis.Counts{N: j.N, K: j.Wrong}
-		if !m.Negative {
-			labelled(&c, a.Arms[arm].Classes, l.classes)
-		}
-		return c
-	}
-	if m.Kind == analysis.Outcome && !m.Negative {
-		x.Bins = l.classes
-	}
-	x.Stable, x.Canary = counts(traffic.Stable), counts(c.treatment)
-	return x, true
-}
-
-// events counts one arm's predictions by what became of them.
-func events(m metric.Metric, a *feedback.ArmAnswer) analysis.Counts {
-	came := a.Events[m.Event]
-	n := max(a.Predicted, came.N) // a crash can lose predictions of which events came
-	switch {
-	case m.Of == "conversion":
-		return analysis.Counts{N: n, Sum: float64(came.N), SumSq: float64(came.N)}
-	case m.Negative:
-		return analysis.Counts{N: n, Sum: came.Value.Sum, SumSq: came.Value.SumSq}
-	}
-	return analysis.Counts{N: came.Value.N, Sum: came.Value.Sum, SumSq: came.Value.SumSq}
-}
-
-// labelled puts the predictions of each class and their labels into bins.
-func labelled(c *analysis.Counts, classes map[string]feedback.Share, bins []string) {
-	if len(bins) == 0 {
-		return
-	}
-	c.Counts, c.Labelled, c.Wrong = make([]int64, len(bins)), make([]int64, len(bins)), make([]int64, len(bins))
-	for name, s := range classes {
-		i := slices.Index(bins, name)
-		if i < 0 {
-			i = len(bins) - 1 // telemetry.OtherClass
-		}
-		c.Counts[i] += s.Predicted
-		c.Labelled[i] += s.Labelled
-		c.Wrong[i] += s.Wrong
-	}
-}
-
-// labelOrder returns the bins of predicted classes: those of before, then those
-// that have come since, by name. A list that is full ends with
-// telemetry.OtherClass and grows no more.
-func labelOrder(before []string, answers map[time.Duration]feedback.Answer) []string {
-	var found []string
-	for _, a := range answers {
-		for arm := range a.Arms {
-			found = slices.AppendSeq(found, maps.Keys(a.Arms[arm].Classes))
-		}
-	}
-	slices.Sort(found)
-	bins := slices.Clone(before)
-	for _, name := range slices.Compact(found) {
-		switch {
-		case slices.Contains(bins, name):
-		case len(bins) < telemetry.DefaultMaxClasses:
-			bins = append(bins, name)
-		case len(bins) == telemetry.DefaultMaxClasses:
-			bins = append(bins, telemetry.OtherClass)
-		}
-	}
-	return bins
 }
 
 // assignments are the random decisions between stable and a treatment, for the
