@@ -167,6 +167,7 @@ func TestReaderAndDefinitionAgree(t *testing.T) {
 		onCluster: agreements, plainOnCluster: routerAgreements,
 		blueGreenOnCluster: blueGreenAgreements, shadowOnCluster: shadowAgreements,
 		experimentOnCluster: experimentAgreements, experimentByRoute: experimentByRouteAgreements,
+		flagOnCluster: flagAgreements,
 	} {
 		check(t, base, false)
 		for _, tc := range cases {

@@ -57,6 +57,9 @@ func TestFlagRefuses(t *testing.T) {
 		{"a list", flagLine, "flag: {values: {stable: [1], canary: [2]}}", "values.stable: must be"},
 		{"the same", flagLine, "flag: {values: {stable: 1, canary: 1}}", "nobody could tell"},
 		{"another strategy", "canary: {}}", "blueGreen: {}}", "must be canary"},
+		{"a fleet", flagLine, "flag: {fleet: {replicas: 1}}", "flag.fleet: is of a rollout on a cluster"},
+		{"an odd version", "stable: {version: v1}", "stable: {version: vé}", "visible ASCII"},
+		{"a large value", flagLine, "flag: {values: {stable: a, canary: " + strings.Repeat("b", 20000) + "}}", "at most 16384"},
 		{"checks", "  analysis:\n", "  analysis:\n    checks: [{name: a, grpc: {}}]\n", "checks: ask the candidate's server"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

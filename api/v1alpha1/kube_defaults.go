@@ -19,15 +19,13 @@ func (m *ModelRollout) DefaultCluster() {
 		if g.Listen == "" {
 			g.Listen = ":8080"
 		}
-		if g.Fleet == nil {
-			g.Fleet = &GatewayFleet{}
+		g.Fleet = g.Fleet.defaulted(m.Name + "-gateway")
+	}
+	if f := s.Routing.Flag; f != nil {
+		if f.Listen == "" {
+			f.Listen = ":8016"
 		}
-		if g.Fleet.Replicas == 0 {
-			g.Fleet.Replicas = 2
-		}
-		if g.Fleet.Service == "" {
-			g.Fleet.Service = m.Name + "-gateway"
-		}
+		f.Fleet = f.Fleet.defaulted(m.Name + "-flag")
 	}
 	s.Routing.setDefaults(s.Workload)
 	if p := s.Analysis.Source.Prometheus; p != nil {
@@ -35,6 +33,20 @@ func (m *ModelRollout) DefaultCluster() {
 		orDuration(&s.Analysis.Interval, max(2*p.ScrapeInterval.Duration, 100*time.Millisecond))
 	}
 	m.Default()
+}
+
+// defaulted is f with its defaults; f may be nil.
+func (f *GatewayFleet) defaulted(service string) *GatewayFleet {
+	if f == nil {
+		f = &GatewayFleet{}
+	}
+	if f.Replicas == 0 {
+		f.Replicas = 2
+	}
+	if f.Service == "" {
+		f.Service = service
+	}
+	return f
 }
 
 func (w *Workload) setDefaults() {

@@ -34,12 +34,22 @@ func (v *validator) localOnly(s *Spec) {
 	if g := s.Routing.Gateway; g != nil && g.Fleet != nil {
 		v.add("spec.routing.gateway.fleet", "is of a rollout on a cluster: leave it out")
 	}
+	if f := s.Routing.Flag; f != nil && f.Fleet != nil {
+		v.add("spec.routing.flag.fleet", "is of a rollout on a cluster: leave it out")
+	}
 }
 
 // onCluster checks what is rolled out on a cluster.
 func (v *validator) onCluster(s *Spec) {
+	if s.OnDelete != "" {
+		v.of("spec.onDelete", s.OnDelete, OnDeleteRestore, OnDeleteKeep)
+	}
+	if s.Routing.Flag != nil {
+		v.versions(s)
+		return
+	}
 	if s.Endpoints != nil {
-		v.add("spec.endpoints", "are of a rollout on one machine (haldane run): on a cluster write workload")
+		v.add("spec.endpoints", "are of a rollout on one machine (haldane run), or of a flag: on a cluster write workload")
 	}
 	w := s.Workload
 	if w == nil {
@@ -49,9 +59,6 @@ func (v *validator) onCluster(s *Spec) {
 	v.workload("spec.workload", w)
 	if i := s.Routing.Istio; i != nil && i.DestinationRule != "" && w.Pair == nil {
 		v.add("spec.routing.istio.destinationRule", "makes subsets of a pair of Deployments: write workload.pair, or leave it out")
-	}
-	if s.OnDelete != "" {
-		v.of("spec.onDelete", s.OnDelete, OnDeleteRestore, OnDeleteKeep)
 	}
 	if s.Routing.Gateway == nil && hasPairs(s.Analysis.Metrics) {
 		v.add("spec.analysis.metrics", "pairs are compared by Haldane's gateway alone: write routing.gateway, or leave the metric out")
@@ -121,7 +128,7 @@ func (v *validator) router(path string, r *Routing) {
 		}
 		return
 	}
-	if r.Gateway == nil && (r.StickyBy != nil || r.Country != nil || len(r.Cohorts) > 0) {
+	if r.Gateway == nil && r.Flag == nil && (r.StickyBy != nil || r.Country != nil || len(r.Cohorts) > 0) {
 		v.add(path, "stickyBy, country and cohorts need Haldane's gateway: write gateway, or leave them out")
 	}
 	switch {
@@ -142,9 +149,18 @@ func (v *validator) router(path string, r *Routing) {
 		}
 	case r.Replicas != nil && len(r.Always)+len(r.Never) > 0:
 		v.add(path+".replicas", "cannot tell requests apart: leave always and never out, or choose another router")
-	case r.Gateway != nil && r.Gateway.Fleet != nil && r.Gateway.Fleet.Replicas < 0:
-		v.add(path+".gateway.fleet.replicas", "is negative")
+	case r.Gateway != nil && r.Gateway.Fleet != nil:
+		v.fleet(path+".gateway.fleet", r.Gateway.Fleet)
+	case r.Flag != nil && r.Flag.Fleet != nil:
+		v.fleet(path+".flag.fleet", r.Flag.Fleet)
 	}
+}
+
+func (v *validator) fleet(path string, f *GatewayFleet) {
+	if f.Replicas < 0 {
+		v.add(path+".replicas", "is negative")
+	}
+	v.object(path+".service", f.Service, 63)
 }
 
 func isHeader(m Match) bool { return m.Header != nil }

@@ -67,7 +67,7 @@ func Load(name string, r io.Reader) (*ModelRollout, error) {
 }
 
 // LoadAnyFile is LoadFile for a document of either mode: one that has a workload
-// and no endpoints is read as LoadCluster does. It is for looking at a file, not
+// and no endpoints, or a flag counted by Prometheus, is read as LoadCluster does. It is for looking at a file, not
 // for carrying it out.
 func LoadAnyFile(name string) (*ModelRollout, error) {
 	in, as := io.Reader(os.Stdin), "standard input"
@@ -87,12 +87,23 @@ func LoadAnyFile(name string) (*ModelRollout, error) {
 		Spec struct {
 			Workload  any `json:"workload"`
 			Endpoints any `json:"endpoints"`
+			Routing   struct {
+				Flag any `json:"flag"`
+			} `json:"routing"`
+			Analysis struct {
+				Source struct {
+					Prometheus any `json:"prometheus"`
+				} `json:"source"`
+			} `json:"analysis"`
 		} `json:"spec"`
 	}
 	load := Load
 	// What cannot be read here is told by the strict reader.
-	if len(text) <= MaxFile && sigsyaml.Unmarshal(text, &of) == nil && of.Spec.Workload != nil && of.Spec.Endpoints == nil {
-		load = LoadCluster
+	if len(text) <= MaxFile && sigsyaml.Unmarshal(text, &of) == nil {
+		x := of.Spec
+		if x.Workload != nil && x.Endpoints == nil || x.Routing.Flag != nil && x.Analysis.Source.Prometheus != nil {
+			load = LoadCluster
+		}
 	}
 	return load(as, bytes.NewReader(text))
 }

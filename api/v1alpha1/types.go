@@ -44,8 +44,17 @@ type ModelRolloutList struct {
 
 // Spec is the wish.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.endpoints)",fieldPath=".endpoints",message="are of a rollout on one machine (haldane run): on a cluster write workload"
-// +kubebuilder:validation:XValidation:rule="has(self.workload)",message="needs workload: the Deployment that is rolled out"
+// +kubebuilder:validation:XValidation:rule="!has(self.endpoints) || has(self.routing.flag)",fieldPath=".endpoints",message="are of a rollout on one machine (haldane run), or of a flag: on a cluster write workload"
+// +kubebuilder:validation:XValidation:rule="has(self.workload) || has(self.routing.flag)",message="needs workload: the Deployment that is rolled out"
+// +kubebuilder:validation:XValidation:rule="!has(self.workload) || !has(self.routing.flag)",fieldPath=".workload",message="is of models that Haldane runs, and behind a flag the application does: write endpoints, with the versions alone"
+// +kubebuilder:validation:XValidation:rule="has(self.endpoints) || !has(self.routing.flag)",message="needs endpoints: the versions that the flag is about, like {stable: {version: v1}, canary: {version: v2}}"
+// +kubebuilder:validation:XValidation:rule="!has(self.routing.flag) || has(self.strategy.canary)",fieldPath=".strategy",message="must be canary: a flag is not asked by others in this version"
+// +kubebuilder:validation:XValidation:rule="!has(self.routing.flag) || !has(self.strategy.canary) || !has(self.strategy.canary.steps) || self.strategy.canary.steps.all(s, !has(s.shadow))",fieldPath=".strategy",message="has steps that mirror requests, and none passes through a flag: leave the shadow step out"
+// +kubebuilder:validation:XValidation:rule="!has(self.routing.flag) || (has(self.analysis) && has(self.analysis.metrics) && size(self.analysis.metrics) > 0 && self.analysis.metrics.all(m, has(m.mean) && m.mean.of in ['conversion', 'event', 'feedback']))",fieldPath=".analysis",message="needs metrics of what comes back: nothing passes through a flag. Write a mean of conversion, event or feedback, and no other"
+// +kubebuilder:validation:XValidation:rule="!has(self.routing.flag) || !has(self.analysis) || !has(self.analysis.load)",fieldPath=".analysis.load",message="sends requests through the split, and none passes through a flag: leave it out"
+// +kubebuilder:validation:XValidation:rule="!has(self.routing.flag) || !has(self.analysis) || !has(self.analysis.checks) || size(self.analysis.checks) == 0",fieldPath=".analysis.checks",message="ask the candidate's server, and Haldane knows of none behind a flag: leave them out"
+// +kubebuilder:validation:XValidation:rule="!has(self.routing.flag) || !has(self.analysis) || !has(self.analysis.source) || !has(self.analysis.source.prometheus) || !has(self.analysis.source.prometheus.preset) || self.analysis.source.prometheus.preset in ['haldane', 'custom']",fieldPath=".analysis.source",message="counts requests, and none passes through a flag: write preset: haldane"
+// +kubebuilder:validation:XValidation:rule="!has(self.routing.flag) || !has(self.analysis) || !has(self.analysis.source) || !has(self.analysis.source.prometheus) || !has(self.analysis.source.prometheus.armBy) || !has(self.analysis.source.prometheus.armBy.pod)",fieldPath=".analysis.source",message="tells the pods of two Deployments apart, and behind a flag there are none: write armBy.label"
 // +kubebuilder:validation:XValidation:rule="!has(self.hooks) || self.hooks.all(h, self.hooks.exists_one(g, (has(g.name) ? g.name : g.when) == (has(h.name) ? h.name : h.when)))",fieldPath=".hooks",message="two have the same name, or none and the same kind: give each a name of its own"
 // +kubebuilder:validation:XValidation:rule="!has(self.notifications) || self.notifications.all(n, self.notifications.exists_one(m, (has(m.name) ? m.name : has(m.slack) ? 'slack' : has(m.teams) ? 'teams' : has(m.discord) ? 'discord' : has(m.googleChat) ? 'googleChat' : has(m.pagerDuty) ? 'pagerDuty' : has(m.email) ? 'email' : 'webhook') == (has(n.name) ? n.name : has(n.slack) ? 'slack' : has(n.teams) ? 'teams' : has(n.discord) ? 'discord' : has(n.googleChat) ? 'googleChat' : has(n.pagerDuty) ? 'pagerDuty' : has(n.email) ? 'email' : 'webhook')))",fieldPath=".notifications",message="two have the same name, or none and the same kind: give each a name of its own"
 // +kubebuilder:validation:XValidation:rule="has(self.analysis) && has(self.analysis.source) && has(self.analysis.source.prometheus)",fieldPath=".analysis",message="needs source.prometheus: on a cluster the counts come from there"
@@ -82,9 +91,8 @@ type ModelRolloutList struct {
 type Spec struct {
 	// Workload is what is rolled out on a cluster.
 	Workload *Workload `json:"workload,omitempty"`
-	// +kubebuilder:validation:Schemaless
-	// +kubebuilder:validation:Type=object
-	// +kubebuilder:pruning:PreserveUnknownFields
+	// Endpoints are the arms of a rollout on one machine or, with their versions
+	// alone, by flag.
 	Endpoints *Endpoints `json:"endpoints,omitempty"`
 	// Strategy says how.
 	Strategy Strategy `json:"strategy"`
@@ -113,26 +121,51 @@ type Spec struct {
 	Notifications []Notification `json:"notifications,omitempty"`
 }
 
-// Endpoints are the arms of a local rollout.
+// Endpoints are the arms of a rollout on one machine, or by flag.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.variants)",fieldPath=".variants",message="are arms of an experiment, and none is by flag: leave them out"
+// +kubebuilder:validation:XValidation:rule="self.stable.version != self.canary.version",fieldPath=".canary",message="has stable's version: give the candidate a version of its own"
 type Endpoints struct {
-	Stable Endpoint `json:"stable"` // the version in service
-	Canary Endpoint `json:"canary"` // the candidate
+	// Stable is the version in service.
+	Stable Endpoint `json:"stable"`
+	// Canary is the candidate.
+	Canary Endpoint `json:"canary"`
 	// Variants are further arms of an experiment, by name.
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
 	Variants map[string]Endpoint `json:"variants,omitempty"`
 }
 
 // Endpoint is a model server: one that already runs (url), or a command that
 // Haldane starts, watches and ends (command; then url may say where it
-// listens, and otherwise it is told by $PORT and {port}).
+// listens, and otherwise it is told by $PORT and {port}). By flag it is a version
+// alone.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.url) && !has(self.command) && !has(self.env) && !has(self.dir) && !has(self.readiness) && !has(self.liveness) && !has(self.stopGrace)",message="has what is of a server, and behind a flag the application runs the model: write version alone"
 type Endpoint struct {
-	Version   string            `json:"version"` // as people call it
-	URL       string            `json:"url,omitempty"`
-	Command   []string          `json:"command,omitempty"` // {port} and {address} are replaced
-	Env       map[string]string `json:"env,omitempty"`
-	Dir       string            `json:"dir,omitempty"` // working directory, relative to the file
-	Readiness *Probe            `json:"readiness,omitempty"`
-	Liveness  *Probe            `json:"liveness,omitempty"`  // of commands: failing restarts it
-	StopGrace *Duration         `json:"stopGrace,omitempty"` // between SIGTERM and SIGKILL; default 10s
+	// Version as people call it.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[ -~]+$`
+	Version string `json:"version"`
+	URL     string `json:"url,omitempty"`
+	// Command starts it; {port} and {address} are replaced.
+	Command []string          `json:"command,omitempty"`
+	Env     map[string]string `json:"env,omitempty"`
+	// Dir is the working directory, relative to the file.
+	Dir string `json:"dir,omitempty"`
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Readiness *Probe `json:"readiness,omitempty"`
+	// Liveness of a command: failing restarts it.
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Liveness *Probe `json:"liveness,omitempty"`
+	// StopGrace is between SIGTERM and SIGKILL; 10s unless said otherwise.
+	StopGrace *Duration `json:"stopGrace,omitempty"`
 }
 
 // Probe asks a model server whether it is well: an HTTP path that answers
@@ -217,13 +250,14 @@ type Mirror struct {
 
 // Routing is exactly one router, and who goes where.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.gateway), has(self.gatewayAPI), has(self.istio), has(self.nginx), has(self.appMesh), has(self.replicas)].exists_one(x, x)",message="needs exactly one of gateway, gatewayAPI, istio, nginx, appMesh, replicas"
-// +kubebuilder:validation:XValidation:rule="!has(self.flag)",fieldPath=".flag",message="is answered in local mode (haldane run) alone: on a cluster write gateway"
+// +kubebuilder:validation:XValidation:rule="[has(self.gateway), has(self.gatewayAPI), has(self.istio), has(self.nginx), has(self.appMesh), has(self.replicas), has(self.flag)].exists_one(x, x)",message="needs exactly one of gateway, gatewayAPI, istio, nginx, appMesh, replicas, flag"
+// +kubebuilder:validation:XValidation:rule="!has(self.flag) || !has(self.stickyBy)",fieldPath=".stickyBy",message="is the targetingKey of a flag's context, always: leave it out"
+// +kubebuilder:validation:XValidation:rule="!has(self.flag) || !has(self.country)",fieldPath=".country",message="is the attribute country of a flag's context, always: leave it out"
 // +kubebuilder:validation:XValidation:rule="!(has(self.always) && self.always.exists(m, has(m.cohort) && !(has(self.cohorts) && self.cohorts.exists(c, c.name == m.cohort)))) && !(has(self.never) && self.never.exists(m, has(m.cohort) && !(has(self.cohorts) && self.cohorts.exists(c, c.name == m.cohort))))",message="a cohort of always or never is not defined: list it under cohorts"
-// +kubebuilder:validation:XValidation:rule="has(self.stickyBy) || !((has(self.always) && self.always.exists(m, has(m.cohort))) || (has(self.never) && self.never.exists(m, has(m.cohort))))",message="a cohort of always or never needs stickyBy, which says where a request's key is found"
-// +kubebuilder:validation:XValidation:rule="has(self.country) || !((has(self.always) && self.always.exists(m, has(m.country))) || (has(self.never) && self.never.exists(m, has(m.country))))",message="the country of always or never cannot be known: say under country which header tells it"
+// +kubebuilder:validation:XValidation:rule="has(self.stickyBy) || has(self.flag) || !((has(self.always) && self.always.exists(m, has(m.cohort))) || (has(self.never) && self.never.exists(m, has(m.cohort))))",message="a cohort of always or never needs stickyBy, which says where a request's key is found"
+// +kubebuilder:validation:XValidation:rule="has(self.country) || has(self.flag) || !((has(self.always) && self.always.exists(m, has(m.country))) || (has(self.never) && self.never.exists(m, has(m.country))))",message="the country of always or never cannot be known: say under country which header tells it"
 // +kubebuilder:validation:XValidation:rule="!has(self.country) || !has(self.country.header) || !has(self.gateway) || (has(self.gateway.trustedProxies) && size(self.gateway.trustedProxies) > 0)",fieldPath=".country",message="header would be believed from anybody: name who may set it under gateway.trustedProxies"
-// +kubebuilder:validation:XValidation:rule="has(self.gateway) || !(has(self.stickyBy) || has(self.country) || has(self.cohorts))",message="stickyBy, country and cohorts need Haldane's gateway: write gateway, or leave them out"
+// +kubebuilder:validation:XValidation:rule="has(self.gateway) || has(self.flag) || !(has(self.stickyBy) || has(self.country) || has(self.cohorts))",message="stickyBy, country and cohorts need Haldane's gateway: write gateway, or leave them out"
 // +kubebuilder:validation:XValidation:rule="!has(self.replicas) || !(has(self.always) || has(self.never))",fieldPath=".replicas",message="cannot tell requests apart: leave always and never out, or choose another router"
 // +kubebuilder:validation:XValidation:rule="!has(self.appMesh) || !((has(self.always) && self.always.exists(m, has(m.cookie))) || (has(self.never) && self.never.exists(m, has(m.cookie))))",fieldPath=".appMesh",message="cannot match cookies: match a header, or choose another router"
 // +kubebuilder:validation:XValidation:rule="!has(self.nginx) || !has(self.always) || (self.always.filter(m, has(m.header)).size() <= 1 && self.always.filter(m, has(m.cookie)).size() <= 1)",fieldPath=".always",message="nginx takes one header and one cookie"
@@ -240,9 +274,7 @@ type Routing struct {
 	AppMesh *AppMesh `json:"appMesh,omitempty"`
 	// Replicas splits by numbers of pods.
 	Replicas *Replicas `json:"replicas,omitempty"`
-	// +kubebuilder:validation:Schemaless
-	// +kubebuilder:validation:Type=object
-	// +kubebuilder:pruning:PreserveUnknownFields
+	// Flag answers applications that ask which arm a user gets.
 	Flag *Flag `json:"flag,omitempty"`
 	// StickyBy keeps a user on one arm.
 	StickyBy *StickyBy `json:"stickyBy,omitempty"`

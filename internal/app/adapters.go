@@ -21,6 +21,7 @@ import (
 	"github.com/haldane-dev/haldane/internal/router/nginx"
 	"github.com/haldane-dev/haldane/internal/router/replicas"
 	"github.com/haldane-dev/haldane/internal/workload/deployment"
+	"github.com/haldane-dev/haldane/internal/workload/elsewhere"
 )
 
 // clusterRouter is a router of a cluster, by the field of routing that asks for it.
@@ -34,7 +35,7 @@ type clusterRouter struct {
 func clusterRouters(o cli.ControllerOptions, mark string) []clusterRouter {
 	all := []clusterRouter{
 		{
-			name: "gateway", asked: func(r *v1alpha1.Routing) bool { return r.Gateway != nil },
+			name: "gateway", asked: func(r *v1alpha1.Routing) bool { return r.Gateway != nil || r.Flag != nil },
 			make: func(r cluster.Rollout) (router.Router, error) {
 				return fleetrouter.New(fleetrouter.Config{Rollout: r, Image: o.GatewayImage, User: o.GatewayUser,
 					Load: told(r.Spec.Analysis.Load, mark)})
@@ -76,13 +77,21 @@ func clusterRouters(o cli.ControllerOptions, mark string) []clusterRouter {
 	return append(all, mesh)
 }
 
+// clusterWorkload is what runs the arms. By flag, applications do.
+func clusterWorkload(r cluster.Rollout) (cluster.Workload, error) {
+	if r.Spec.Routing.Flag != nil {
+		return elsewhere.NewDeclared(r), nil
+	}
+	return deployment.New(r), nil
+}
+
 // adapters is the one table of what rollouts on a cluster are driven with.
 func adapters(o cli.ControllerOptions, allow, allowURL func(string) error) kube.Adapters {
 	to := clients{urls: outbound.New(outbound.Options{Allow: allowURL}), sources: outbound.New(outbound.Options{Allow: allow})}
 	mark := newMark()
 	routers := clusterRouters(o, mark)
 	out := kube.Adapters{
-		Workload: func(r cluster.Rollout) (cluster.Workload, error) { return deployment.New(r), nil },
+		Workload: clusterWorkload,
 		Router: func(r cluster.Rollout) (router.Router, error) {
 			for _, x := range routers {
 				if x.asked(&r.Spec.Routing) {

@@ -87,8 +87,8 @@ func (r *replica) open() error {
 	if err := dec.Decode(m); err != nil {
 		return cli.Usage(fmt.Errorf("read the gateway's settings: %w: they are of another version of Haldane", err))
 	}
-	if m.Spec.Routing.Gateway == nil {
-		return cli.Usage(errors.New("the gateway's settings are of a rollout without spec.routing.gateway"))
+	if m.Spec.Routing.Gateway == nil && m.Spec.Routing.Flag == nil {
+		return cli.Usage(errors.New("the gateway's settings are of a rollout without spec.routing.gateway and spec.routing.flag"))
 	}
 	var err error
 	if r.data, err = net.Listen("tcp", o.Listen); err != nil {
@@ -145,6 +145,11 @@ func (r *replica) build(m *v1alpha1.ModelRollout, key []byte) error {
 	}
 	if events(m) != nil {
 		to.events = r.relay.Events()
+	}
+	if m.Spec.Routing.Flag != nil {
+		if to.token, err = tokenFile(o.Token, kept.Now, o.Logger); err != nil {
+			return err
+		}
 	}
 	if r.gateway, err = newGateway(m, to, "", o.Logger); err != nil {
 		return cli.Usage(err) // all that can be wrong with it stands in the settings

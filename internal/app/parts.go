@@ -171,7 +171,7 @@ type counting struct {
 	feedback http.Handler     // takes what comes back for them
 	events   http.Handler     // takes what happens after them; nil: no metric asks
 	tracer   gateway.Tracer   // follows requests; nil: nobody does
-	token    string           // what callers of a flag must present
+	token    func() string    // what callers of a flag must present; nil: nothing
 	redial   time.Duration    // for how long a refused connection is tried again
 }
 

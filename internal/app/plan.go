@@ -17,11 +17,16 @@ import (
 	"github.com/haldane-dev/haldane/internal/metric"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	"github.com/haldane-dev/haldane/internal/traffic"
+	"github.com/haldane-dev/haldane/internal/workload/elsewhere"
 )
 
 // Plan turns a validated file into the snapshot that a rollout runs by.
 func Plan(m *v1alpha1.ModelRollout) (rollout.Plan, error) {
 	e := m.Spec.Endpoints
+	if m.Spec.Routing.Flag != nil {
+		arms := elsewhere.ArmsOf(&m.Spec)
+		return plan(m, arms[traffic.Stable].Revision, arms[traffic.Canary].Revision)
+	}
 	return plan(m, revision(e.Stable), candidate(e))
 }
 

@@ -32,12 +32,14 @@ type readings struct {
 
 // clusterReadings are those of a rollout on a cluster.
 func clusterReadings(r cluster.Rollout, to clients) readings {
-	w := r.Spec.Workload
+	var pods [2]string
 	// As a ReplicaSet names its pods.
 	of := func(name string) string { return regexp.QuoteMeta(name) + "-[0-9a-z]+-[0-9a-z]{5}" }
+	if w := r.Spec.Workload; w != nil {
+		pods = [2]string{of(w.StableName), of(w.Name)}
+	}
 	return readings{
-		secrets: clusterSecrets(r), client: to.urls, own: r.Spec.Analysis.Source.Prometheus, ownClient: to.sources,
-		pods: [2]string{of(w.StableName), of(w.Name)},
+		secrets: clusterSecrets(r), client: to.urls, own: r.Spec.Analysis.Source.Prometheus, ownClient: to.sources, pods: pods,
 	}
 }
 

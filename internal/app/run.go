@@ -131,7 +131,7 @@ func (l *local) assemble() error {
 		if err != nil {
 			return cli.Usage(fmt.Errorf("spec.routing.flag.tokenFrom: %w", err))
 		}
-		to.token = string(token)
+		to.token = func() string { return string(token) }
 	}
 	if l.gateway, err = newGateway(m, to, o.Dir, o.Logger); err != nil {
 		return cli.Usage(err) // all that can be wrong with it stands in the file
@@ -185,7 +185,7 @@ func (l *local) build(recorder *telemetry.Recorder) error {
 		Workload: l.workload,
 		Router: gatewayrouter.New(gatewayrouter.Config{
 			Gateway: l.gateway, Rollout: string(l.plan.Name), Cohorts: cohorts,
-			Upstream: upstream(l.workload, l.plan), Load: told(m.Spec.Analysis.Load, mark),
+			Upstream: l.upstream(), Load: told(m.Spec.Analysis.Load, mark),
 			Revision: func() string { return l.plan.Canary.Hash },
 		}),
 		Source: source, Store: l.store, Journal: l.store, Summary: summary{counts, labels, l.plan.ArmName},
@@ -196,6 +196,20 @@ func (l *local) build(recorder *telemetry.Recorder) error {
 		},
 	})
 	return err
+}
+
+// upstream returns where an arm is served now or, by flag, what it is worth.
+func (l *local) upstream() func(traffic.Arm) gateway.Upstream {
+	of := upstream(l.workload, l.plan)
+	if l.options.Rollout.Spec.Routing.Flag == nil {
+		return of
+	}
+	worth := elsewhere.ArmsOf(&l.options.Rollout.Spec)
+	return func(a traffic.Arm) gateway.Upstream {
+		u := of(a)
+		u.Value = string(worth[a].Value)
+		return u
+	}
 }
 
 // front is the gateway as load reaches it.

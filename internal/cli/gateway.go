@@ -16,6 +16,7 @@ type GatewayOptions struct {
 	Table      string // name of the GatewayTable that it goes by
 	Settings   string // what it reads in requests and answers, as JSON; the controller writes it
 	Key        string // path of the key that prediction IDs are made with
+	Token      string // path of what callers of a flag must present; "" if nothing
 	State      string // path of the file that feedback is kept in
 	Listen     string // address that clients call
 	Ops        string // address of metrics, health and the other replicas
@@ -62,6 +63,7 @@ ready; cut off from the API server it goes on by the last one.`,
 	f.StringVar(&o.Kubeconfig, "kubeconfig", "", "how to reach the cluster (default: the pod's own account, or $KUBECONFIG)")
 	f.StringVar(&o.Settings, "settings", "", "what it reads in requests and answers, as JSON (default $"+settingsVariable+")")
 	f.StringVar(&o.Key, "key", "/etc/haldane/key", "file with the key of prediction IDs, the same for all replicas")
+	f.StringVar(&o.Token, "token", "", "file with what callers of a flag must present")
 	f.StringVar(&o.State, "state", "/var/lib/haldane/gateway.db", "file that feedback is kept in")
 	f.StringVar(&o.Listen, "listen", ":8080", "address that clients call")
 	f.StringVar(&o.Ops, "ops", ":8081", "address of metrics, health and the other replicas")

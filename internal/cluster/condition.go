@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 
+	"github.com/haldane-dev/haldane/api/v1alpha1"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	"github.com/haldane-dev/haldane/internal/workload"
 )
@@ -26,6 +27,16 @@ type Workload interface {
 	// own Deployment does not exist; the router's Release follows,
 	// and then this workload's.
 	Restore(ctx context.Context, t workload.Target) (waiting string, err error)
+}
+
+// Declarer is a workload whose revisions stand in the rollout's own spec: an edit
+// of it is a new revision at once, also while another is on its way. There is
+// nothing beside the spec to be put back.
+type Declarer interface {
+	Workload
+	// Declare takes the versions of the newest valid spec, for Revisions to
+	// return.
+	Declare(spec *v1alpha1.Spec)
 }
 
 // Condition is something standing that people should know of.

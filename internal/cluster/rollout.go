@@ -64,10 +64,18 @@ func (r Rollout) ID() string { return r.Namespace + "/" + r.Name }
 
 // StableService and CanaryService name the Services that Haldane makes, each
 // selecting the pods of one arm.
-func (r Rollout) StableService() string { return r.Spec.Workload.Name + "-stable" }
+func (r Rollout) StableService() string { return r.service("-stable") }
 
 // CanaryService is the Service of the candidate's pods.
-func (r Rollout) CanaryService() string { return r.Spec.Workload.Name + "-canary" }
+func (r Rollout) CanaryService() string { return r.service("-canary") }
+
+// service is "" for a rollout whose arms run where no Service leads.
+func (r Rollout) service(suffix string) string {
+	if r.Spec.Workload == nil {
+		return ""
+	}
+	return r.Spec.Workload.Name + suffix
+}
 
 // Notes is what an adapter remembers across restarts. Safe for concurrent use.
 type Notes interface {

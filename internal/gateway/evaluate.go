@@ -36,6 +36,9 @@ func (e *Evaluation) Forced() bool { return e.d.Forced }
 // Version is the version of the arm.
 func (e *Evaluation) Version() string { return e.d.Version() }
 
+// Value is what a flag is worth on the arm, as JSON; "": the version's name.
+func (e *Evaluation) Value() string { return e.d.upstream().value }
+
 // Rollout and Revision are those of the table.
 func (e *Evaluation) Rollout() string  { return e.d.route.table.Rollout }
 func (e *Evaluation) Revision() string { return e.d.route.table.Revision }

@@ -28,6 +28,8 @@ type Upstream struct {
 	URL     string // http or https, with an optional base path; "" if the arm has no endpoint now
 	Version string // as people call it; sent back in X-Haldane-Version
 	Speech  Speech
+	// Value is what a flag is worth on the arm, as JSON; "": the version's name.
+	Value string
 }
 
 // Table is everything that says where requests go: the split, the lists of keys
@@ -61,6 +63,7 @@ type upstream struct {
 	plain   bool     // url has no path of its own
 	version string
 	speech  Speech
+	value   string
 
 	versionValue, armValue []string
 }
@@ -89,7 +92,7 @@ func compileTable(t Table) (*route, error) {
 
 func compileUpstream(arm string, u Upstream) (upstream, error) {
 	c := upstream{
-		version: u.Version, speech: u.Speech,
+		version: u.Version, speech: u.Speech, value: u.Value,
 		versionValue: []string{u.Version}, armValue: []string{arm},
 	}
 	if !validHeaderValue(arm) {

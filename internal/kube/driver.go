@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -111,6 +112,10 @@ func (d *driver) turn(ctx context.Context, m *v1alpha1.ModelRollout, bad error, 
 // be told, or a condition blocks new ones, the plan names none that is new.
 func (d *driver) plan(ctx context.Context, m *v1alpha1.ModelRollout, bad error) (engine.Spec, error) {
 	w, _, _ := d.guard.parts()
+	x, declared := w.(cluster.Declarer)
+	if declared && bad == nil {
+		x.Declare(&m.Spec)
+	}
 	type pair struct{ stable, canary rollout.Revision }
 	now, err := bounded(ctx, d.c.cfg.Timeout, func(ctx context.Context) (pair, error) {
 		s, c, err := w.Revisions(ctx, d.workloadTarget())
@@ -119,7 +124,7 @@ func (d *driver) plan(ctx context.Context, m *v1alpha1.ModelRollout, bad error) 
 	if err != nil && d.engine == nil {
 		return engine.Spec{}, fmt.Errorf("read the revisions: %w", err)
 	}
-	if err != nil {
+	if err != nil || declared && bad != nil {
 		now = pair{} // the engine goes on by what it knows
 	}
 	if bad != nil {
@@ -255,7 +260,7 @@ func (d *driver) equip(ctx context.Context, m *v1alpha1.ModelRollout, bad error)
 		return nil
 	}
 	notes := d.c.cfg.States.Notes(d.id)
-	if !apiequality.Semantic.DeepEqual(routed(*d.active), routed(m.Spec)) {
+	if routed(*d.active) != routed(m.Spec) {
 		old, err := notes.Get(ctx, noteRetiring)
 		if err != nil {
 			return err
@@ -391,13 +396,29 @@ func (d *driver) close() {
 // adapted is the part of a spec that adapters are made of.
 func adapted(s v1alpha1.Spec) v1alpha1.Spec {
 	return v1alpha1.Spec{Workload: s.Workload, Routing: s.Routing, Analysis: s.Analysis, Inference: s.Inference,
-		Hooks: s.Hooks, Notifications: s.Notifications}
+		Hooks: s.Hooks, Notifications: s.Notifications, Switch: s.Switch}
 }
 
-// routed is the part of a spec that says which route it is.
-func routed(s v1alpha1.Spec) v1alpha1.Routing {
-	r := s.Routing
-	return v1alpha1.Routing{Gateway: r.Gateway, GatewayAPI: r.GatewayAPI, Istio: r.Istio, Nginx: r.Nginx, AppMesh: r.AppMesh, Replicas: r.Replicas}
+// routed names the objects that carry a route. Another wish for the same objects
+// is carried out on them: to release them would be to take the route away.
+func routed(s v1alpha1.Spec) (out [4]string) {
+	switch r := s.Routing; {
+	case r.Gateway != nil && r.Gateway.Fleet != nil:
+		out = [4]string{"fleet", r.Gateway.Fleet.Service}
+	case r.Flag != nil && r.Flag.Fleet != nil:
+		out = [4]string{"fleet", r.Flag.Fleet.Service}
+	case r.GatewayAPI != nil:
+		out = [4]string{"gatewayAPI", r.GatewayAPI.HTTPRoute, r.GatewayAPI.GRPCRoute, strconv.FormatBool(r.GatewayAPI.Adopt)}
+	case r.Istio != nil:
+		out = [4]string{"istio", r.Istio.VirtualService, r.Istio.DestinationRule, strconv.FormatBool(r.Istio.Adopt)}
+	case r.Nginx != nil:
+		out = [4]string{"nginx", r.Nginx.Ingress}
+	case r.AppMesh != nil:
+		out = [4]string{"appMesh", r.AppMesh.VirtualRouter, r.AppMesh.Route}
+	case r.Replicas != nil:
+		out = [4]string{"replicas"}
+	}
+	return out
 }
 
 func put(ctx context.Context, notes cluster.Notes, name string, spec *v1alpha1.Spec) error {

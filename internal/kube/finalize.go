@@ -96,6 +96,9 @@ func (d *driver) restore(ctx context.Context, m *v1alpha1.ModelRollout) (waiting
 // that send nothing to a candidate. It returns what it waits for.
 func (d *driver) handBack(ctx context.Context, l last) (waiting string, err error) {
 	w, r, _ := d.guard.parts()
+	if _, declared := w.(cluster.Declarer); declared {
+		return "", d.calm(ctx, l) // there is nothing to lead back to: applications go by their own default
+	}
 	at := workload.Target{Rollout: string(d.id), Sequence: l.sequence}
 	type pair struct{ stable, canary rollout.Revision }
 	now, unread := bounded(ctx, d.c.cfg.Timeout, func(ctx context.Context) (pair, error) {

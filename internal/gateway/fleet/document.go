@@ -20,6 +20,9 @@ type Document struct {
 	Cohorts  map[string][]string   `json:"cohorts,omitempty"`
 	Arms     [traffic.NumArms]Door `json:"arms"` // stable, canary
 	Load     *Load                 `json:"load,omitempty"`
+	// Flag says that no requests are forwarded: the arms run elsewhere, and
+	// applications ask which a user gets.
+	Flag bool `json:"flag,omitempty"`
 }
 
 // Load is how load is told from users.
@@ -52,6 +55,8 @@ func (l *Load) arrived() *gateway.Load {
 type Door struct {
 	URL     string `json:"url,omitempty"` // "" while it is served nowhere
 	Version string `json:"version,omitempty"`
+	// Value is what the flag is worth on it; none: the version's name.
+	Value json.RawMessage `json:"value,omitempty"`
 }
 
 // Encode writes d. Equal documents give equal texts.
@@ -73,8 +78,11 @@ func Decode(text string) (Document, error) {
 	if err := dec.Decode(&d); err != nil {
 		return d, fmt.Errorf("read the gateway's table: %w", err)
 	}
-	if d.Rollout == "" || d.Arms[traffic.Stable].URL == "" {
+	switch at := d.Arms[traffic.Stable]; {
+	case d.Rollout == "", !d.Flag && at.URL == "":
 		return d, errors.New("read the gateway's table: it says no rollout, or not where stable is served")
+	case d.Flag && at.Version == "":
+		return d, errors.New("read the gateway's table: it says not which version is stable")
 	}
 	return d, nil
 }
@@ -99,7 +107,7 @@ func (d Document) table(generation uint64) gateway.Table {
 	t := gateway.Table{Split: d.Split, Cohorts: d.Cohorts, Rollout: d.Rollout, Revision: d.Revision, Load: d.Load.arrived()}
 	t.Split.Generation = generation
 	for arm := range t.Upstreams {
-		t.Upstreams[arm] = gateway.Upstream{URL: d.Arms[arm].URL, Version: d.Arms[arm].Version}
+		t.Upstreams[arm] = gateway.Upstream{URL: d.Arms[arm].URL, Version: d.Arms[arm].Version, Value: string(d.Arms[arm].Value)}
 	}
 	return t
 }

@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/haldane-dev/haldane/internal/gateway"
-	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
 // Path is where all of the protocol is.
@@ -40,9 +39,6 @@ type Decider interface {
 type Config struct {
 	Key     string // of the flag
 	Decider Decider
-	// Values are what the flag is worth on each arm, as JSON; nil: the version's
-	// name.
-	Values [traffic.NumArms]json.RawMessage
 }
 
 // Handler serves Path and what is below it.
@@ -165,16 +161,16 @@ func (h *Handler) answer(e *gateway.Evaluation) evaluation {
 	if id := h.cfg.Decider.Expose(e); id != "" {
 		metadata["predictionId"] = id
 	}
-	out := evaluation{Key: h.cfg.Key, Value: h.value(e), Reason: "SPLIT", Variant: e.Arm().String(), Metadata: metadata}
+	out := evaluation{Key: h.cfg.Key, Value: value(e), Reason: "SPLIT", Variant: e.Arm().String(), Metadata: metadata}
 	if e.Forced() {
 		out.Reason = "TARGETING_MATCH"
 	}
 	return out
 }
 
-func (h *Handler) value(e *gateway.Evaluation) json.RawMessage {
-	if v := h.cfg.Values[e.Arm()]; v != nil {
-		return v
+func value(e *gateway.Evaluation) json.RawMessage {
+	if v := e.Value(); v != "" {
+		return json.RawMessage(v)
 	}
 	text, err := json.Marshal(e.Version())
 	if err != nil {
@@ -185,7 +181,7 @@ func (h *Handler) value(e *gateway.Evaluation) json.RawMessage {
 
 // tag tells apart what an answer says, without the prediction ID.
 func (h *Handler) tag(e *gateway.Evaluation) string {
-	text, err := json.Marshal([]any{h.cfg.Key, h.value(e), e.Arm(), e.Forced(), e.Version(), e.Rollout(), e.Revision()})
+	text, err := json.Marshal([]any{h.cfg.Key, value(e), e.Arm(), e.Forced(), e.Version(), e.Rollout(), e.Revision()})
 	if err != nil {
 		panic(err) // the file's own JSON and text
 	}
@@ -216,20 +212,21 @@ func send(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-// Guard lets through to next who presents token, as a bearer or as the API key
-// of the protocol. Without a token everybody is let through.
-func Guard(token string, next http.Handler) http.Handler {
-	if token == "" {
+// Guard lets through to next who presents the token of now, as a bearer or as
+// the API key of the protocol; nobody while it is "". A nil token lets everybody
+// through.
+func Guard(token func() string, next http.Handler) http.Handler {
+	if token == nil {
 		return next
 	}
-	want := sha256.Sum256([]byte(token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		given := r.Header.Get("X-API-Key")
 		if bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
 			given = bearer
 		}
-		got := sha256.Sum256([]byte(given))
-		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+		now := token()
+		want, got := sha256.Sum256([]byte(now)), sha256.Sum256([]byte(given))
+		if now == "" || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			send(w, http.StatusUnauthorized, failure{Details: "send the token of the flag as Authorization: Bearer, or as X-API-Key"})
 			return

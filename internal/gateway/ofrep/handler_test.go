@@ -231,7 +231,11 @@ func (byKey) Country() string        { return "" }
 
 func TestBulk(t *testing.T) {
 	r := start(t, traffic.Split{Generation: 1, Canary: traffic.Full / 2})
-	r.cfg.Values = [traffic.NumArms]json.RawMessage{json.RawMessage(`{"model":"a"}`), json.RawMessage(`{"model":"b"}`)}
+	table, _ := r.gateway.Table()
+	table.Upstreams[traffic.Stable].Value, table.Upstreams[traffic.Canary].Value = `{"model":"a"}`, `{"model":"b"}`
+	if err := r.gateway.SetTable(table); err != nil {
+		t.Fatal(err)
+	}
 	ask := func(user string, headers ...string) *httptest.ResponseRecorder {
 		return r.post(Path, `{"context":{"targetingKey":"`+user+`"}}`, headers...)
 	}
@@ -278,7 +282,8 @@ func TestBulk(t *testing.T) {
 }
 
 func TestGuard(t *testing.T) {
-	h := Guard("secret", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }))
+	now := "secret"
+	h := Guard(func() string { return now }, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }))
 	for _, c := range []struct {
 		header, value string
 		want          int

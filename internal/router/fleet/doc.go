@@ -1,9 +1,11 @@
 // Package fleetrouter runs Haldane's own gateway as a Deployment in the path of
 // a cluster's traffic, and drives it as a router.Router. Of the routers of a
-// cluster it alone reads predictions and compares mirrored answers.
+// cluster it alone reads predictions and compares mirrored answers. By flag the
+// same gateways forward nothing: they answer which arm a user gets, from the same
+// table, and callers present a token.
 //
-// It owns, in the rollout's namespace and under the name of
-// spec.routing.gateway.fleet.service: the GatewayTable that every replica goes
+// It owns, in the rollout's namespace and under the name of fleet.service of
+// spec.routing.gateway or spec.routing.flag: the GatewayTable that every replica goes
 // by, a Deployment, the Service that clients call, a headless one by which the
 // replicas find each other, and a Secret with the key of prediction IDs.
 //

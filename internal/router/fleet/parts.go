@@ -25,6 +25,8 @@ const (
 	peersSuffix = "-peers"
 	keyName     = "key" // in the Secret
 	keyFolder   = "/etc/haldane"
+	tokenName   = "token" // of the file and its volume
+	tokenFolder = "/etc/haldane-token"
 	stateFolder = "/var/lib/haldane"
 	// endWithin is more than a gateway lingers and drains.
 	endWithin = 45
@@ -79,9 +81,9 @@ func (r *Router) budget() *policyv1.PodDisruptionBudget {
 	}
 }
 
-// listen is the port that gateways listen at, and ops that of everything else.
-func (r *Router) listen() int32 {
-	if _, text, err := net.SplitHostPort(r.spec.Listen); err == nil {
+// port is that of an address.
+func port(listen string) int32 {
+	if _, text, err := net.SplitHostPort(listen); err == nil {
 		if n, err := strconv.ParseUint(text, 10, 16); err == nil && n > 0 {
 			return int32(n)
 		}
@@ -89,8 +91,9 @@ func (r *Router) listen() int32 {
 	return 8080
 }
 
+// ops is the port of everything but clients.
 func (r *Router) ops() int32 {
-	if r.listen() == 8081 {
+	if r.listen == 8081 {
 		return 8082
 	}
 	return 8081
@@ -100,11 +103,16 @@ func (r *Router) ops() int32 {
 // settings are another pod template: gateways are replaced one by one.
 func (r *Router) settings() string {
 	s := r.rollout.Spec
-	routing := *s.Routing.Gateway
-	routing.Fleet = nil // the number of replicas is nothing to them
 	m := v1alpha1.ModelRollout{}
 	m.Name, m.Namespace = r.rollout.Name, r.rollout.Namespace
-	m.Spec.Routing = v1alpha1.Routing{Gateway: &routing, StickyBy: s.Routing.StickyBy, Country: s.Routing.Country}
+	if f := r.flag(); f != nil {
+		// The rest is in the table, and the token in a file.
+		m.Spec.Routing.Flag = &v1alpha1.Flag{Key: f.Key}
+	} else {
+		routing := *s.Routing.Gateway
+		routing.Fleet = nil // the number of replicas is nothing to them
+		m.Spec.Routing = v1alpha1.Routing{Gateway: &routing, StickyBy: s.Routing.StickyBy, Country: s.Routing.Country}
+	}
 	m.Spec.Inference = s.Inference
 	m.Spec.Analysis.Interval, m.Spec.Analysis.Metrics = s.Analysis.Interval, s.Analysis.Metrics
 	if x := s.Strategy.Experiment; x != nil { // what is counted, and for how many arms
@@ -121,7 +129,7 @@ func (r *Router) settings() string {
 }
 
 func (r *Router) deployment(secret string) *appsv1.Deployment {
-	replicas := r.spec.Fleet.Replicas
+	replicas := r.fleet.Replicas
 	return &appsv1.Deployment{
 		TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"}, ObjectMeta: r.about(r.name),
 		Spec: appsv1.DeploymentSpec{
@@ -144,7 +152,7 @@ func (r *Router) deployment(secret string) *appsv1.Deployment {
 // pod is what a namespace that enforces the restricted pod security standard
 // takes.
 func (r *Router) pod(secret string) corev1.PodSpec {
-	return corev1.PodSpec{
+	out := corev1.PodSpec{
 		ServiceAccountName:            r.cfg.User,
 		TerminationGracePeriodSeconds: ptr.To[int64](endWithin),
 		SecurityContext: &corev1.PodSecurityContext{
@@ -160,6 +168,21 @@ func (r *Router) pod(secret string) corev1.PodSpec {
 			{Name: "state", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
 		},
 	}
+	if f := r.flag(); f != nil {
+		present(&out, f.TokenFrom)
+	}
+	return out
+}
+
+// present lets a gateway know what callers must present: the kubelet puts it into
+// a file and keeps it current, so that nobody needs to be allowed to read Secrets.
+func present(pod *corev1.PodSpec, from *v1alpha1.SecretFrom) {
+	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: tokenName, VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
+		SecretName: from.Name, Items: []corev1.KeyToPath{{Key: from.Key, Path: tokenName}},
+	}}})
+	c := &pod.Containers[0]
+	c.Args = append(c.Args, "--token", tokenFolder+"/"+tokenName)
+	c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: tokenName, MountPath: tokenFolder, ReadOnly: true})
 }
 
 func (r *Router) container() corev1.Container {
@@ -175,7 +198,7 @@ func (r *Router) container() corev1.Container {
 		Name: "gateway", Image: r.cfg.Image,
 		Args: []string{
 			"gateway", "--table", r.name, "--peers", r.name + peersSuffix,
-			"--listen", fmt.Sprintf(":%d", r.listen()), "--ops", fmt.Sprintf(":%d", r.ops()),
+			"--listen", fmt.Sprintf(":%d", r.listen), "--ops", fmt.Sprintf(":%d", r.ops()),
 			"--key", keyFolder + "/" + keyName, "--state", stateFolder + "/gateway.db",
 		},
 		Env: []corev1.EnvVar{
@@ -183,7 +206,7 @@ func (r *Router) container() corev1.Container {
 			{Name: "POD_IP", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "status.podIP"}}},
 		},
 		Ports: []corev1.ContainerPort{
-			{Name: "http", ContainerPort: r.listen(), Protocol: corev1.ProtocolTCP},
+			{Name: "http", ContainerPort: r.listen, Protocol: corev1.ProtocolTCP},
 			{Name: "ops", ContainerPort: r.ops(), Protocol: corev1.ProtocolTCP},
 		},
 		ReadinessProbe: probe("/readyz", 2), LivenessProbe: probe("/healthz", 15),

@@ -48,9 +48,11 @@ func (r *Router) provide(ctx context.Context, t router.Target) error {
 	if err != nil {
 		return err
 	}
-	port, err := object.Port(ctx, r.rollout, "http")
-	if err != nil {
-		return err
+	port := r.listen
+	if r.flag() == nil {
+		if port, err = object.Port(ctx, r.rollout, "http"); err != nil {
+			return err
+		}
 	}
 	for _, p := range r.parts(secret, port) {
 		if err := r.part(ctx, t, p); err != nil {
@@ -94,7 +96,7 @@ func (r *Router) makeSecret(ctx context.Context, table *unstructured.Unstructure
 func (r *Router) allReady(ctx context.Context) bool {
 	d := &appsv1.Deployment{}
 	there, err := r.find(ctx, r.name, d)
-	return err == nil && there && d.Status.ReadyReplicas >= r.spec.Fleet.Replicas
+	return err == nil && there && d.Status.ReadyReplicas >= r.fleet.Replicas
 }
 
 // part brings one object to what is wanted. What others have added to it stays.
@@ -135,7 +137,7 @@ func (r *Router) part(ctx context.Context, t router.Target, want client.Object) 
 	return nil
 }
 
-var errNotOurs = errors.New("exists and is not Haldane's: choose another name (spec.routing.gateway.fleet.service)")
+var errNotOurs = errors.New("exists and is not Haldane's: choose another name (fleet.service of spec.routing)")
 
 func (r *Router) mayWrite(live, want client.Object, t router.Target) error {
 	what := kindOf(want)

@@ -23,7 +23,7 @@ var Table = v1alpha1.GroupVersion.WithKind("GatewayTable")
 
 // Config says what is routed and what the gateways are.
 type Config struct {
-	Rollout cluster.Rollout // its spec has routing.gateway
+	Rollout cluster.Rollout // its spec has routing.gateway or routing.flag
 	Image   string          // of Haldane
 	User    string          // ServiceAccount that may get and watch GatewayTables; "" is the namespace's default
 	// Ask asks the gateway at a host and port what it carries, when it should
@@ -38,7 +38,8 @@ type Config struct {
 type Router struct {
 	cfg     Config
 	rollout cluster.Rollout
-	spec    *v1alpha1.Gateway
+	fleet   *v1alpha1.GatewayFleet
+	listen  int32  // port that the gateways listen at
 	name    string // of the table, the Deployment and the Service
 	table   *object.Keeper
 	contest *object.Contest // over the table
@@ -70,29 +71,43 @@ func New(c Config) (*Router, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	g := c.Rollout.Spec.Routing.Gateway
-	name := g.Fleet.Service
+	field, listen, of := asked(&c.Rollout.Spec.Routing)
+	name := of.Service
 	if len(name)+len(peersSuffix) > 63 {
-		return nil, fmt.Errorf("gateway.fleet.service: %q is too long a name for what is made of it: write one of at most %d characters", name, 63-len(peersSuffix))
+		return nil, fmt.Errorf("%s.fleet.service: %q is too long a name for what is made of it: write one of at most %d characters", field, name, 63-len(peersSuffix))
 	}
 	contest := &object.Contest{Now: c.Now}
 	return &Router{
-		cfg: c, rollout: c.Rollout, spec: g, name: name,
+		cfg: c, rollout: c.Rollout, fleet: of, listen: port(listen), name: name,
 		contest: contest, edits: &object.Contest{Now: c.Now}, refused: &object.Refusal{},
 		table: &object.Keeper{Rollout: c.Rollout, Kind: Table, Name: name, Field: []string{"spec"}, Contest: contest},
 	}, nil
 }
 
+// asked is what asks for the gateways: the field of routing, the address that
+// they listen at, and what is said of the fleet.
+func asked(r *v1alpha1.Routing) (field, listen string, f *v1alpha1.GatewayFleet) {
+	if r.Flag != nil {
+		return "flag", r.Flag.Listen, r.Flag.Fleet
+	}
+	return "gateway", r.Gateway.Listen, r.Gateway.Fleet
+}
+
+// flag is nil where requests are forwarded.
+func (r *Router) flag() *v1alpha1.Flag { return r.rollout.Spec.Routing.Flag }
+
 // Capabilities implements router.Router. Everything can be done but finding
-// countries, for which the gateway needs a trusted header.
+// countries, for which the gateway needs a trusted header. Nothing can be copied
+// of what a flag does not see, and applications name countries themselves.
 func (r *Router) Capabilities(_ context.Context, t router.Target) (traffic.Capabilities, error) {
 	if err := object.Check(r.rollout, t); err != nil {
 		return traffic.Capabilities{}, err
 	}
 	country := r.rollout.Spec.Routing.Country
+	forwards := r.flag() == nil
 	return traffic.Capabilities{
-		Weights: true, Mirror: true, Pairs: true, Sticky: true,
-		Header: true, Cookie: true, Country: country != nil && country.Header != "", Cohort: true,
+		Weights: true, Mirror: forwards, Pairs: forwards, Sticky: true,
+		Header: true, Cookie: true, Country: !forwards || country != nil && country.Header != "", Cohort: true,
 		ForcedKept: true,
 	}, nil
 }
@@ -173,7 +188,7 @@ func (r *Router) Conditions() []cluster.Condition {
 	edited := cluster.Condition{Type: ConditionGatewayContested, Reason: "Uncontested", Message: "Nobody else rewrites the gateways' objects."}
 	if r.edits.Err() != nil {
 		edited.True, edited.Reason = true, "RewrittenByOthers"
-		edited.Message = fmt.Sprintf("Somebody keeps rewriting Deployment %s or its Services, and Haldane puts back what it wrote: make it ignore them. The number of gateways is spec.routing.gateway.fleet.replicas", r.name)
+		edited.Message = fmt.Sprintf("Somebody keeps rewriting Deployment %s or its Services, and Haldane puts back what it wrote: make it ignore them. The number of gateways is fleet.replicas of spec.routing", r.name)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

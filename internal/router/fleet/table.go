@@ -17,6 +17,7 @@ import (
 	"github.com/haldane-dev/haldane/internal/router/object"
 	"github.com/haldane-dev/haldane/internal/traffic"
 	"github.com/haldane-dev/haldane/internal/workload/deployment"
+	"github.com/haldane-dev/haldane/internal/workload/elsewhere"
 )
 
 // doors is where the arms are served at one look.
@@ -29,6 +30,9 @@ type doors struct {
 // its Service selects, not by its Deployment, which may have been edited since.
 func (r *Router) doors(ctx context.Context) (doors, error) {
 	var d doors
+	if r.flag() != nil {
+		return r.elsewhere(ctx)
+	}
 	port, err := object.Port(ctx, r.rollout, "http")
 	if err != nil {
 		return d, err
@@ -58,6 +62,20 @@ func (r *Router) doors(ctx context.Context) (doors, error) {
 	}
 	d.arms[traffic.Canary].Version, err = r.candidateVersion(ctx, d, candidate)
 	return d, err
+}
+
+// elsewhere is doors by flag: what the arms are, for none of them is served.
+func (r *Router) elsewhere(ctx context.Context) (doors, error) {
+	var d doors
+	arms, err := elsewhere.Read(ctx, r.rollout.Notes)
+	if err != nil {
+		return d, err
+	}
+	for arm, x := range arms {
+		d.arms[arm] = fleet.Door{Version: x.Version, Value: x.Value}
+	}
+	d.revision = arms[traffic.Canary].Hash
+	return d, nil
 }
 
 // candidateVersion is the name that the candidate had when its pods were
@@ -91,7 +109,7 @@ func (r *Router) find(ctx context.Context, name string, into client.Object) (boo
 
 // render is the table for a split.
 func (r *Router) render(d doors, s traffic.Split) (object.Content, error) {
-	doc := fleet.Document{Rollout: r.rollout.ID(), Revision: d.revision, Split: s, Arms: d.arms, Load: fleet.NewLoad(r.cfg.Load)}
+	doc := fleet.Document{Rollout: r.rollout.ID(), Revision: d.revision, Split: s, Arms: d.arms, Load: fleet.NewLoad(r.cfg.Load), Flag: r.flag() != nil}
 	for _, c := range r.rollout.Spec.Routing.Cohorts {
 		if doc.Cohorts == nil {
 			doc.Cohorts = map[string][]string{}
