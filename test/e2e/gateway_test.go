@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -21,12 +20,7 @@ var gatewayFleet = driver{
 	routing:  `{gateway: {}}`,
 	replicas: 2, ladder: ladder, shares: shares, preset: "haldane",
 	send: func(s *space) func([]byte) (*http.Response, error) {
-		account, err := os.ReadFile("../../deploy/gateway/account.yaml")
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		s.apply(strings.NewReplacer("namespace: default", "namespace: NAMESPACE",
-			"metadata:\n", "metadata:\n  namespace: NAMESPACE\n").Replace(string(account)))
+		s.account()
 		direct, through := byService(s.Cluster, "churn."+s.name), byService(s.Cluster, "churn-gateway."+s.name)
 		return func(body []byte) (*http.Response, error) {
 			if _, ok := throughGateway.Load(s.name); ok {
@@ -61,4 +55,12 @@ func TestGateway(t *testing.T) {
 			x.run(begun(t, w, gatewayFleet, x))
 		})
 	}
+	t.Run("flag", func(t *testing.T) {
+		t.Parallel()
+		testFlag(t, w)
+	})
+	t.Run("switch", func(t *testing.T) {
+		t.Parallel()
+		testSwitch(begun(t, w, switched(), scenario{steps: `[{weight: 50}, {pause: {}}, {weight: 100}]`}))
+	})
 }
