@@ -34,14 +34,10 @@ import (
 	"github.com/haldane-dev/haldane/internal/kube"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	statestore "github.com/haldane-dev/haldane/internal/store/kube"
-	"github.com/haldane-dev/haldane/internal/store/memory"
 )
 
 const (
 	leaseName = "haldane-controller"
-	// recordsKept is how many blocks and events of a rollout a controller of
-	// many keeps in memory.
-	recordsKept = 200
 	// collectorPercent is the garbage the heap may grow by between collections, in
 	// percent of what is live. A controller has memory to save, and time to spend.
 	collectorPercent = 50
@@ -76,7 +72,7 @@ func Controller(ctx context.Context, o cli.ControllerOptions) error {
 	}
 	c := kube.New(kube.Config{
 		Client: m.GetClient(), Reader: m.GetAPIReader(),
-		States: statestore.New(m.GetClient(), m.GetAPIReader()), Journal: memory.New(recordsKept),
+		States:   statestore.New(m.GetClient(), m.GetAPIReader()),
 		Adapters: adapters(o, allow, allowURL), Spec: clusterSpec, Allow: allow, AllowURL: allowURL, Workers: o.Workers, Logger: o.Logger,
 	})
 	if err := c.SetUp(ctx, m); err != nil {

@@ -189,7 +189,7 @@ func TestOldCommandsAreRemoved(t *testing.T) {
 
 func TestEventNamesAreValid(t *testing.T) {
 	in(t, func(t *testing.T, w *world) {
-		j := &journal{Journal: w.cfg.Journal, client: w.server, about: key, uid: "u1"}
+		j := &journal{client: w.server, about: key, uid: "u1"}
 		for range 2 { // delivered twice, there once
 			if err := j.emit(t.Context(), rollout.Event{ID: "x y/z", Kind: rollout.EventStep, Message: fmt.Sprintf("%01100d", 7)}); err != nil {
 				t.Fatal(err)

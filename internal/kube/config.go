@@ -54,7 +54,6 @@ type Config struct {
 	Client   client.Client // reads from a cache
 	Reader   client.Reader // asks the API server
 	States   States
-	Journal  store.Journal // of blocks and events, in memory
 	Adapters Adapters
 	// Spec makes the plan of a valid rollout and its two revisions.
 	Spec func(m *v1alpha1.ModelRollout, stable, canary rollout.Revision) (engine.Spec, error)

@@ -207,7 +207,7 @@ func (d *driver) open(ctx context.Context, spec engine.Spec) error {
 		e, err := engine.New(engine.Config{
 			Spec: spec, Workload: guardedWorkload{d.guard}, Router: guardedRouter{d.guard}, Source: guardedSource{d.guard},
 			Store:   d.c.cfg.States,
-			Journal: &journal{Journal: d.c.cfg.Journal, client: d.c.cfg.Client, about: d.about, uid: d.uid},
+			Journal: &journal{client: d.c.cfg.Client, about: d.about, uid: d.uid},
 			Outside: []engine.Outside{guardedOutside{d.guard}}, Listeners: guardedListeners{d.guard}, Warnings: d.guard.warnings,
 			Mode: "kubernetes", Logger: d.c.cfg.Logger, Timeout: d.c.cfg.Timeout,
 			Later: func() { d.c.wake(d.about) }, Lazy: true, CountsSaved: time.Minute, Wall: d.c.cfg.Wall,

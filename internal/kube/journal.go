@@ -23,16 +23,21 @@ const AnnotationRevision = "haldane.dev/revision"
 
 // journal hands events to the API server as Events, each once: its name is
 // made of its ID, so that one delivered twice is there already. An event stays
-// in the rollout's state until that has succeeded.
+// in the rollout's state until that has succeeded. Blocks are not kept: Prometheus
+// has their counts, and nobody asks a controller for them.
 type journal struct {
-	store.Journal // keeps both kinds in memory, for the API of this process
-	client        client.Client
-	about         types.NamespacedName
-	uid           types.UID
+	client client.Client
+	about  types.NamespacedName
+	uid    types.UID
+}
+
+// Read implements store.Journal: nothing is kept here.
+func (j *journal) Read(context.Context, rollout.ID, store.RecordKind, int) ([]store.Record, error) {
+	return nil, nil
 }
 
 // Append implements store.Journal.
-func (j *journal) Append(ctx context.Context, id rollout.ID, rs ...store.Record) error {
+func (j *journal) Append(ctx context.Context, _ rollout.ID, rs ...store.Record) error {
 	for _, r := range rs {
 		if r.Kind != store.EventRecord {
 			continue
@@ -45,7 +50,7 @@ func (j *journal) Append(ctx context.Context, id rollout.ID, rs ...store.Record)
 			return err
 		}
 	}
-	return j.Journal.Append(ctx, id, rs...)
+	return nil
 }
 
 func (j *journal) emit(ctx context.Context, e rollout.Event) error {

@@ -30,7 +30,6 @@ import (
 	"github.com/haldane-dev/haldane/internal/router"
 	"github.com/haldane-dev/haldane/internal/router/routertest"
 	statestore "github.com/haldane-dev/haldane/internal/store/kube"
-	"github.com/haldane-dev/haldane/internal/store/memory"
 	"github.com/haldane-dev/haldane/internal/traffic"
 	"github.com/haldane-dev/haldane/internal/workload"
 	"github.com/haldane-dev/haldane/internal/workload/workloadtest"
@@ -92,7 +91,7 @@ func newWorld(t *testing.T) *world {
 	w.models = &models{stable: "a", candidate: "a"}
 	w.models.Fake = &workloadtest.Fake{OnObserve: w.models.healthy, OnApply: w.models.promote}
 	w.cfg = Config{
-		Client: w.server, Reader: w.server, Journal: memory.New(0), Logger: slog.New(slog.DiscardHandler),
+		Client: w.server, Reader: w.server, Logger: slog.New(slog.DiscardHandler),
 		Spec: planOf,
 		Adapters: Adapters{
 			Workload: func(cluster.Rollout) (cluster.Workload, error) { return w.models, nil },

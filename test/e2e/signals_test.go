@@ -20,7 +20,7 @@ const ofEvents = `    - {name: kept, mean: {of: conversion, event: kept, maxDecr
 // a twin: 22% of good's and 60% of drift's. 0 without any: a guardrail that cannot
 // be read holds the rollout, and would keep away the traffic that it is read from.
 const ofGuardrail = `    guardrails:
-    - name: yes
+    - name: says-yes
       query: 'sum(rate(model_predicted_classes_total{class="yes",namespace="{{namespace}}",pod=~"{{pods}}"}[10s])) / clamp_min(sum(rate(model_predicted_classes_total{namespace="{{namespace}}",pod=~"{{pods}}"}[10s])), 0.001) or vector(0)'
       max: 0.45
       consecutive: 4
@@ -72,7 +72,7 @@ func testEvents(s *stage) {
 func testGuardrail(s *stage) {
 	at := s.release("drift")
 	end := s.watch.phase(at, "drift", "RolledBack")
-	if why := end.status.Reason; !strings.Contains(why, "guardrail yes") || !strings.Contains(why, "0.45") {
+	if why := end.status.Reason; !strings.Contains(why, "guardrail says-yes") || !strings.Contains(why, "0.45") {
 		s.t.Errorf("the reason is %q", why)
 	}
 	s.takenBack(at, "drift")
