@@ -78,11 +78,14 @@ func clusterRouters(o cli.ControllerOptions, mark string) []clusterRouter {
 }
 
 // clusterWorkload is what runs the arms. By flag, applications do.
-func clusterWorkload(r cluster.Rollout) (cluster.Workload, error) {
-	if r.Spec.Routing.Flag != nil {
-		return elsewhere.NewDeclared(r), nil
+func clusterWorkload() func(cluster.Rollout) (cluster.Workload, error) {
+	kinds := deployment.NewKinds()
+	return func(r cluster.Rollout) (cluster.Workload, error) {
+		if r.Spec.Routing.Flag != nil {
+			return elsewhere.NewDeclared(r), nil
+		}
+		return deployment.New(r, kinds), nil
 	}
-	return deployment.New(r), nil
 }
 
 // adapters is the one table of what rollouts on a cluster are driven with.
@@ -91,7 +94,7 @@ func adapters(o cli.ControllerOptions, allow, allowURL func(string) error) kube.
 	mark := newMark()
 	routers := clusterRouters(o, mark)
 	out := kube.Adapters{
-		Workload: clusterWorkload,
+		Workload: clusterWorkload(),
 		Router: func(r cluster.Rollout) (router.Router, error) {
 			for _, x := range routers {
 				if x.asked(&r.Spec.Routing) {

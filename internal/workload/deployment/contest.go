@@ -116,11 +116,12 @@ func (w *Workload) autoscalers(ctx context.Context, name string) ([]autoscaler, 
 				`kubectl -n %s patch hpa %s --type merge -p '{"spec":{"scaleTargetRef":{"name":"%s"}}}'`, w.r.Namespace, h.Name, w.spec().StableName)})
 		}
 	}
-	objects, err := w.scaledObjects(ctx)
-	if err != nil {
+	objects := &unstructured.UnstructuredList{}
+	objects.SetGroupVersionKind(scaledObjects)
+	if err := w.kinds.list(ctx, w.r.Client, objects, w.r.Namespace, w.now()); err != nil {
 		return nil, err
 	}
-	for _, o := range objects {
+	for _, o := range objects.Items {
 		kind, _, _ := unstructured.NestedString(o.Object, "spec", "scaleTargetRef", "kind")
 		target, _, _ := unstructured.NestedString(o.Object, "spec", "scaleTargetRef", "name")
 		if (kind == "" || kind == "Deployment") && target == name {
@@ -129,29 +130,6 @@ func (w *Workload) autoscalers(ctx context.Context, name string) ([]autoscaler, 
 		}
 	}
 	return out, nil
-}
-
-// scaledObjects lists those of KEDA. Where it is not installed the client asks
-// the API server what kinds there are, so that is remembered for a while.
-func (w *Workload) scaledObjects(ctx context.Context) ([]unstructured.Unstructured, error) {
-	w.mu.Lock()
-	missing := w.now().Sub(w.noKEDA) < contestedFor
-	w.mu.Unlock()
-	if missing {
-		return nil, nil
-	}
-	l := &unstructured.UnstructuredList{}
-	l.SetGroupVersionKind(scaledObjects)
-	switch err := w.r.Client.List(ctx, l, client.InNamespace(w.r.Namespace)); {
-	case err == nil:
-		return l.Items, nil
-	case absent(err) != nil:
-		return nil, fmt.Errorf("list ScaledObjects: %w", err)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.noKEDA = w.now()
-	return nil, nil
 }
 
 func madeByKEDA(h *autoscalingv2.HorizontalPodAutoscaler) bool {

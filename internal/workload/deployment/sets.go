@@ -58,7 +58,8 @@ func (w *Workload) remembered(d *appsv1.Deployment) (sets, bool) {
 
 func classify(all []*appsv1.ReplicaSet, d *appsv1.Deployment) sets {
 	out := sets{settled: settled(d)}
-	for _, set := range all {
+	for _, of := range all {
+		set := new(*of) // what is remembered must not keep the list, with every older set
 		if *set.Spec.Replicas > 0 || set.Status.Replicas > 0 {
 			out.active = append(out.active, set)
 		}

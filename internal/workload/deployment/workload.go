@@ -41,8 +41,9 @@ const roleStable = "stable"
 
 // Workload is the two Deployments of one rollout.
 type Workload struct {
-	r   cluster.Rollout
-	now func() time.Time
+	r     cluster.Rollout
+	kinds *Kinds
+	now   func() time.Time
 
 	mu         sync.Mutex
 	conditions []cluster.Condition
@@ -50,7 +51,6 @@ type Workload struct {
 	known      sets
 	config     string    // hash of what is tracked
 	configAt   time.Time // when that was read
-	noKEDA     time.Time // when that was last found not to be installed
 }
 
 var (
@@ -58,9 +58,11 @@ var (
 	_ cluster.Conditioner = (*Workload)(nil)
 )
 
-// New returns the workload of a rollout whose Spec.Workload is set. Nothing is
-// read or written before the first call.
-func New(r cluster.Rollout) *Workload { return &Workload{r: r, now: time.Now} }
+// New returns the workload of a rollout whose Spec.Workload is set. All of a
+// controller share kinds. Nothing is read or written before the first call.
+func New(r cluster.Rollout, kinds *Kinds) *Workload {
+	return &Workload{r: r, kinds: kinds, now: time.Now}
+}
 
 func (w *Workload) spec() *v1alpha1.Workload { return w.r.Spec.Workload }
 

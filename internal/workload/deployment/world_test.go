@@ -111,7 +111,7 @@ func (w *world) restart() {
 	w.w = New(cluster.Rollout{
 		Namespace: namespace, Name: "churn", UID: "u1", Spec: w.spec, Client: w.c, Reader: w.c, Notes: w.notes,
 		Exists: func(uid string) bool { return uid == "u1" || uid == "alive" }, Logger: slog.New(slog.DiscardHandler),
-	})
+	}, NewKinds())
 	w.w.now = func() time.Time { return w.clock }
 }
 
