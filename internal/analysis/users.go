@@ -20,6 +20,8 @@ type users struct {
 	Canary []stats.Count `json:"canary,omitempty"` // by group, all that the canary served
 	Spread float64       `json:"spread"`           // of groups' rates, when last enough of them told
 	Known  bool          `json:"known"`            // that they ever did
+	// Freedom are the differences that told; 0 in a state from before they were counted.
+	Freedom float64 `json:"freedom,omitempty"`
 }
 
 // assumedSpread is the variance of the logarithm of a group's rate that is
@@ -66,8 +68,8 @@ func (u *users) add(x Measure, w float64) {
 	gather(&u.Canary, x.Canary.Groups)
 	// Groups that have left stable were served for less time than the others.
 	first := min(int(math.Ceil(float64(len(u.Stable))*w)), len(u.Stable))
-	if spread, ok := stats.Groups(u.Stable[first:]).Spread(); ok {
-		u.Spread, u.Known = spread, true
+	if l, ok := stats.RatesDiffer(u.Stable[first:], u.Canary); ok {
+		u.Spread, u.Freedom, u.Known = l.Variance, l.Freedom, true
 	}
 }
 
@@ -83,11 +85,16 @@ func gather(to *[]stats.Count, groups []Group) {
 
 // cohort returns what is believed of the users that a share w takes to the canary.
 func (u *users) cohort(w float64) stats.Cohort {
-	spread := u.Spread
+	spread := stats.Lasting{Variance: u.Spread, Freedom: u.Freedom}
 	if !u.Known {
-		spread = assumedSpread
+		spread = stats.Lasting{Variance: assumedSpread}
 	}
-	return stats.Compare(spread, w, u.Before, len(u.Stable))
+	load := make(stats.Groups, max(len(u.Stable), len(u.Canary)))
+	copy(load, u.Stable)
+	for i, c := range u.Canary {
+		load[i] = load[i].Plus(c)
+	}
+	return stats.Compare(spread, w, u.Before, load)
 }
 
 // few reports whether the canary's hits may all be those of a few users who would

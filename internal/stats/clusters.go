@@ -78,7 +78,7 @@ type Lasting struct {
 //
 // Q = Σ n_g(m_g−m̄)²/s², with s² the variance of values within a group, is about the
 // number of differences if all users are alike; what is beyond measures their
-// differences (DerSimonian and Laird 1986). As with Groups.Spread one standard
+// differences (DerSimonian and Laird 1986). As with RatesDiffer one standard
 // deviation of Q is added, since too small a value breaks the error rates and too
 // large a one only costs time.
 func Differ(arms ...Clusters) (l Lasting, ok bool) {
