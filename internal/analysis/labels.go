@@ -71,6 +71,16 @@ func checkLabels(x Measure, c Counts) string {
 	return ""
 }
 
+// labels are the predictions that a label came for, and of those the wrong ones.
+func (c Counts) labels() Counts {
+	out := Counts{Groups: c.Groups}
+	for i, n := range c.Labelled {
+		out.N += n
+		out.K += nth(c.Wrong, i)
+	}
+	return out
+}
+
 // nth returns xs[i], 0 beyond its end.
 func nth[T int64 | float64](xs []T, i int) T {
 	if i < len(xs) {

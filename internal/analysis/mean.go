@@ -59,7 +59,12 @@ func (s *meanState) check(m Metric, x Measure) string {
 	if m.Upper <= m.Lower {
 		return "the bounds of the value are missing"
 	}
-	return checkBoth(x, func(c Counts) string { return checkMoments(c, m.Lower, m.Upper) })
+	return checkBoth(x, func(c Counts) string {
+		if why := checkMoments(c, m.Lower, m.Upper); why != "" {
+			return why
+		}
+		return checkValues(c)
+	})
 }
 
 // unit maps one arm's moments onto [0,1].
@@ -99,8 +104,10 @@ func (s *meanState) bet(m Metric, x Measure, at moment) float64 {
 		}
 		var roll [5]float64
 		var pass [1]float64
-		l.rollback(m.Tolerate).Factors(roll[:], b, c, p)
-		l.promotion(at.factor).Factors(pass[:], b, c, p)
+		if !at.who.sticky || !at.who.gap.unknown {
+			l.rollback(m.Tolerate, at.who).Factors(roll[:], b, c, p)
+			l.promotion(at.factor, at.who).Factors(pass[:], b, c, p)
+		}
 		s.Sides[i].Rollback.advance(roll[:], t, at.schedule, at.due)
 		s.Sides[i].Promotion.advance(pass[:], t.ForPromotion(), stats.Once, 0)
 	}
@@ -122,12 +129,12 @@ func (s *meanState) canary() stats.Moments {
 	return s.Canary.Plus(s.Stable.Times(weight / s.Stable.N))
 }
 
-func (l limit) rollback(tolerate float64) stats.MeanBet {
-	return stats.MeanBet{Null: l.margin.Scale(tolerate), Side: stats.Rollback, Leaps: leaps.Odds}
+func (l limit) rollback(tolerate float64, w who) stats.MeanBet {
+	return stats.MeanBet{Null: w.rollback(l.margin.Scale(tolerate)), Side: stats.Rollback, Leaps: leaps.Odds}
 }
 
-func (l limit) promotion(factor float64) stats.MeanBet {
-	return stats.MeanBet{Null: l.margin.Scale(factor), Side: stats.Promotion}
+func (l limit) promotion(factor float64, w who) stats.MeanBet {
+	return stats.MeanBet{Null: w.promotion(l.margin.Scale(factor)), Side: stats.Promotion}
 }
 
 func (s *meanState) restage() {
@@ -167,7 +174,7 @@ func (s *meanState) evidence(m Metric, v view, out *summary) {
 			out.tolerated = line("down to ", "up to ", m.Tolerate)
 			out.margin = line("at least ", "at most ", v.stage.factor())
 		}
-		speed := l.promotion(v.stage.factor()).Growth(past, v.stable, v.canary)
+		speed := l.promotion(v.stage.factor(), v.who).Growth(past, v.stable, v.canary)
 		if out.speed < 0 || speed < out.speed {
 			out.speed = speed
 		}
@@ -181,4 +188,5 @@ func (s *meanState) evidence(m Metric, v view, out *summary) {
 		}
 	}
 	out.rollback = stats.LogMean(rolls...)
+	v.who.spread(out, m.Upper-m.Lower)
 }

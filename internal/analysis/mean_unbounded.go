@@ -37,6 +37,8 @@ func (s *unboundedState) check(_ Metric, x Measure) string {
 			return fmt.Sprintf("%d values", c.N)
 		case math.IsNaN(c.Sum) || math.IsNaN(c.SumSq) || math.Abs(c.Sum) > 1e150 || c.SumSq < 0 || c.SumSq > 1e150:
 			return "sums that are no finite numbers"
+		case checkValues(c) != "":
+			return checkValues(c)
 		case c.N > 0 && c.Sum*c.Sum > c.SumSq*float64(c.N)*(1+1e-9):
 			return fmt.Sprintf("squares sum to %g, less than values that sum to %g can", c.SumSq, c.Sum)
 		}
@@ -110,8 +112,8 @@ func (s *unboundedState) summary(m Metric, v view) summary {
 		words = [2]string{"down to ", "at least "}
 	}
 	out := summary{
-		rollback:  math.Max(leastShown, s.Beyond.LogE(tolerated.Shift, sign)),
-		promotion: math.Max(leastShown, s.Within.LogE(margin.Shift, -sign)),
+		rollback:  math.Max(leastShown, s.Beyond.LogE(tolerated.Shift+sign*v.who.worse(), sign)),
+		promotion: math.Max(leastShown, s.Within.LogE(margin.Shift-sign*v.who.better(), -sign)),
 		stable:    stable,
 		canary:    canary,
 		effect:    Effect{Estimate: canary - stable, Unit: "value", Margin: last.At(stable) - stable},
@@ -127,5 +129,6 @@ func (s *unboundedState) summary(m Metric, v view) summary {
 	if i := s.Differs.Interval(displayed, -math.MaxFloat64, math.MaxFloat64); i.High < math.MaxFloat64 {
 		out.effect.Low, out.effect.High, out.effect.Always = i.Low, i.High, true
 	}
+	v.who.spread(&out, 1)
 	return out
 }

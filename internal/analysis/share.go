@@ -63,7 +63,12 @@ func (s *shareState) check(m Metric, x Measure) string {
 				return why
 			}
 		}
-		return checkBoth(x, func(c Counts) string { return checkLabels(x, c) })
+		return checkBoth(x, func(c Counts) string {
+			if why := checkLabels(x, c); why != "" {
+				return why
+			}
+			return checkGroups(c.labels())
+		})
 	}
 	if why := checkBoth(x, func(c Counts) string {
 		if c.N < 0 || c.K < 0 || c.K > c.N {

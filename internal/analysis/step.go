@@ -183,7 +183,7 @@ func (s *metricState) take(m Metric, b block) {
 		s.Pending = nil
 		return
 	}
-	if b.who.sticky && len(x.Stable.Groups)+len(x.Before) > 0 {
+	if b.who.sticky && len(x.Stable.Groups)+len(x.Before)+len(x.Stable.Values) > 0 {
 		lazily(&s.Users)
 	}
 	s.weigh(m, j, x, b)
@@ -196,7 +196,7 @@ func (s *metricState) take(m Metric, b block) {
 // other arm, or to the evidence.
 func (s *metricState) weigh(m Metric, j judge, x Measure, b block) {
 	if b.who.sticky = s.Users != nil; b.who.sticky {
-		b.who.cohort = s.Users.cohort(b.sample.Weight)
+		b.who = s.Users.who(b.who, m, b.sample.Weight)
 	}
 	if stable, canary := m.trials(x); canary > 0 {
 		s.Alone = silence{}

@@ -22,6 +22,10 @@ type users struct {
 	Known  bool          `json:"known"`            // that they ever did
 	// Freedom are the differences that told; 0 in a state from before they were counted.
 	Freedom float64 `json:"freedom,omitempty"`
+	// Groups are how many there are, of what has values.
+	Groups int `json:"groups,omitempty"`
+	// Values are those of stable's and of the canary's users, of what has values.
+	Values *[2]stats.Clusters `json:"values,omitempty"`
 }
 
 // assumedSpread is the variance of the logarithm of a group's rate that is
@@ -32,13 +36,16 @@ const assumedSpread = 4
 
 func (u users) clone() users {
 	u.Before, u.Stable, u.Canary = slices.Clone(u.Before), slices.Clone(u.Stable), slices.Clone(u.Canary)
+	if u.Values != nil {
+		u.Values = &[2]stats.Clusters{u.Values[0].Clone(), u.Values[1].Clone()}
+	}
 	return u
 }
 
 // checkGroups reports why the groups of c cannot be its trials and hits.
 func checkGroups(c Counts) string {
 	if len(c.Groups) > maxGroups {
-		return fmt.Sprintf("%d groups of users where %d are the most", len(c.Groups), maxGroups)
+		return tooMany(len(c.Groups))
 	}
 	sum := Group{}
 	for i, g := range c.Groups {
@@ -51,6 +58,10 @@ func checkGroups(c Counts) string {
 		return fmt.Sprintf("the groups of users have %d hits in %d trials between them, more than the %d in %d of all", sum.K, sum.N, c.K, c.N)
 	}
 	return ""
+}
+
+func tooMany(groups int) string {
+	return fmt.Sprintf("%d groups of users where %d are the most", groups, maxGroups)
 }
 
 // add takes note of a block while the canary's share is w.
@@ -66,6 +77,7 @@ func (u *users) add(x Measure, w float64) {
 	}
 	gather(&u.Stable, x.Stable.Groups)
 	gather(&u.Canary, x.Canary.Groups)
+	u.addValues(x)
 	// Groups that have left stable were served for less time than the others.
 	first := min(int(math.Ceil(float64(len(u.Stable))*w)), len(u.Stable))
 	if l, ok := stats.RatesDiffer(u.Stable[first:], u.Canary); ok {
@@ -127,54 +139,4 @@ func (u *users) few(alpha float64) bool {
 		}
 	}
 	return 2*all.K < all.N && stats.Drawn(canaryHit, canary, hit, groups) > alpha
-}
-
-// who is the part that users play in a comparison: by which ratios the canary may
-// differ for who its users are, at the error probabilities set apart for that.
-type who struct {
-	sticky bool
-	cohort stats.Cohort
-	alpha  float64 // of a rollback and of a promotion together with the evidence,
-	beta   float64 // which has the other half of each
-}
-
-// rollback returns the line that a canary has to be beyond although its users may
-// be the worse ones.
-func (w who) rollback(n stats.Null) stats.Null {
-	if w.sticky {
-		n.Ratio *= w.cohort.Ratio(w.alpha / 2)
-	}
-	return n
-}
-
-// promotion returns the line that a canary has to be under although its users may
-// be the better ones.
-func (w who) promotion(n stats.Null) stats.Null {
-	if w.sticky {
-		n.Ratio *= w.cohort.Ratio(1 - w.beta/2)
-	}
-	return n
-}
-
-// widen puts into an interval of the difference what may be due to who the users
-// are. rate is stable's.
-func (w who) widen(e *Effect, rate float64) {
-	if !w.sticky || !e.Always {
-		return
-	}
-	worse, better := w.cohort.Ratio(displayed/4), w.cohort.Ratio(1-displayed/4)
-	e.Low = max(-1, e.Low-rate*max(0, worse-1))
-	e.High = min(1, e.High+rate*max(0, 1-better))
-}
-
-// note says what cannot be told apart, if that is much.
-func (w who) note() string {
-	if !w.sticky {
-		return ""
-	}
-	worse := w.cohort.Ratio(w.alpha / 2)
-	if worse < 1.05 {
-		return ""
-	}
-	return " (users stay on their arm: up to " + number(worse) + " times as many can be due to who they are)"
 }

@@ -66,7 +66,7 @@ func (j *judgement) metric(i int, share float64) (MetricVerdict, float64) {
 	v.stable, v.canary = s.Flow.perSecond()
 	if s.Users != nil {
 		v.who = who{sticky: true, alpha: j.cfg.level(), beta: j.cfg.FalsePromotion}
-		v.who.cohort = s.Users.cohort(s.Weight)
+		v.who = s.Users.who(v.who, m, s.Weight)
 	}
 	sum := summary{waiting: "counts"}
 	if part := s.judge(m); part != nil {

@@ -114,10 +114,17 @@ func Differ(arms ...Clusters) (l Lasting, ok bool) {
 // users are, to either side, with probability 1−alpha: a normal mean of which the
 // variance is estimated (Student 1908).
 func (l Lasting) Between(alpha float64, a, b Clusters) float64 {
-	if l.Variance <= 0 {
+	return l.Most(alpha/2, a.Unevenness()+b.Unevenness())
+}
+
+// Most returns how far apart means lie at most to one side, with probability 1−p;
+// uneven is by how much the variance of a group's mean is multiplied for that of
+// their difference.
+func (l Lasting) Most(p, uneven float64) float64 {
+	if l.Variance <= 0 || uneven <= 0 {
 		return 0
 	}
-	return StudentQuantile(1-alpha/2, l.Freedom) * math.Sqrt(l.Variance*(a.Unevenness()+b.Unevenness()))
+	return quantile(1-p, l.Freedom) * math.Sqrt(l.Variance*uneven)
 }
 
 // StudentQuantile returns the quantile of Student's t distribution for p in
