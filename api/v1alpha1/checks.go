@@ -65,6 +65,7 @@ type Check struct {
 // bodyFrom.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.bodyFile)",fieldPath=".bodyFile",message="is a file on one machine: on a cluster write bodyFrom, a key of a ConfigMap"
+// +kubebuilder:validation:XValidation:rule="!has(self.tokenFrom) || !has(self.headers) || !self.headers.exists(k, k.lowerAscii() == 'authorization')",fieldPath=".tokenFrom",message="and the header Authorization say the same: keep one"
 // +kubebuilder:validation:XValidation:rule="[has(self.body), has(self.json), has(self.bodyFrom)].filter(x, x).size() <= 1",message="has more than one of body, json, bodyFrom: keep one"
 type Request struct {
 	// Path, with a query if there is one; / unless said otherwise.
@@ -80,6 +81,8 @@ type Request struct {
 	// +kubebuilder:validation:MaxProperties=16
 	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 64 && k.matches('^[A-Za-z0-9-]+$'))",message="is no name of a header"
 	Headers map[string]Text `json:"headers,omitempty"`
+	// TokenFrom is where a bearer token is, that is sent as Authorization.
+	TokenFrom *SecretFrom `json:"tokenFrom,omitempty"`
 	// Body as it is.
 	// +kubebuilder:validation:MaxLength=65536
 	Body string `json:"body,omitempty"`

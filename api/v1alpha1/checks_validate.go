@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 var (
@@ -124,7 +125,11 @@ func (v *validator) request(path string, r *Request) {
 		if !headerName.MatchString(name) || len(name) > 64 {
 			v.add(path+".headers", "%q is no name of a header", name)
 		}
+		if r.TokenFrom != nil && strings.EqualFold(name, "Authorization") {
+			v.add(path+".tokenFrom", "and the header Authorization say the same: keep one")
+		}
 	}
+	v.secret(path+".tokenFrom", r.TokenFrom)
 	switch {
 	case v.cluster && r.BodyFile != "":
 		v.add(path+".bodyFile", "is a file on one machine: on a cluster write bodyFrom, a key of a ConfigMap")

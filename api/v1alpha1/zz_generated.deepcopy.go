@@ -2054,6 +2054,11 @@ func (in *Request) DeepCopyInto(out *Request) {
 			(*out)[key] = val
 		}
 	}
+	if in.TokenFrom != nil {
+		in, out := &in.TokenFrom, &out.TokenFrom
+		*out = new(SecretFrom)
+		**out = **in
+	}
 	if in.JSON != nil {
 		in, out := &in.JSON, &out.JSON
 		*out = make(json.RawMessage, len(*in))

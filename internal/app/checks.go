@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"reflect"
@@ -34,6 +35,20 @@ type arms struct {
 	file func(name string) ([]byte, error)
 	// key reads a key of a ConfigMap, whenever it is needed; nil on one machine.
 	key func(context.Context, v1alpha1.ConfigMapKey) ([]byte, error)
+	// secrets are read whenever they are needed.
+	secrets secrets
+}
+
+// token is what stands in Authorization, "" if nothing does.
+func (a arms) token(ctx context.Context, from *v1alpha1.SecretFrom) (string, error) {
+	if from == nil {
+		return "", nil
+	}
+	secret, err := a.secrets(ctx, *from)
+	if err != nil {
+		return "", err
+	}
+	return "Bearer " + string(secret), nil
 }
 
 // maxFile bounds the files that are sent as bodies, in bytes.
@@ -42,7 +57,7 @@ const maxFile = 16 << 20
 // localArms are those of this machine; files are relative to dir.
 func localArms(w models, dir string, of ...experiment.Arm) arms {
 	return arms{
-		variants: variantArms(of),
+		variants: variantArms(of), secrets: localSecrets(dir),
 		address: func(_ context.Context, arm traffic.Arm, _ check.Check) (string, error) {
 			if at := w.URL(arm); at != "" {
 				return at, nil
@@ -74,6 +89,7 @@ func variantArms(of []experiment.Arm) []check.Arm {
 // clusterArms are the Services of both arms.
 func clusterArms(r cluster.Rollout) arms {
 	return arms{
+		secrets: clusterSecrets(r),
 		address: func(ctx context.Context, arm traffic.Arm, c check.Check) (string, error) {
 			port, protocol := int32(c.Port), "http"
 			if c.GRPC {
@@ -143,8 +159,8 @@ func checks(m *v1alpha1.ModelRollout, by arms) ([]check.Check, error) {
 	return out, nil
 }
 
-// requestProbe sends the request of a check. What is in ConfigMaps is read each
-// time, so that an edit counts and one that comes late does no harm.
+// requestProbe sends the request of a check. What is in ConfigMaps and Secrets is
+// read each time, so that an edit counts and one that comes late does no harm.
 func requestProbe(c v1alpha1.Check, by arms) (check.Probe, error) {
 	program, err := v1alpha1.CheckExpression(c.Expect)
 	if err != nil {
@@ -172,7 +188,7 @@ func requestProbe(c v1alpha1.Check, by arms) (check.Probe, error) {
 		}
 		expect = append(expect, same)
 	}
-	if c.Request.BodyFrom == nil && from == nil {
+	if c.Request.BodyFrom == nil && c.Request.TokenFrom == nil && from == nil {
 		return check.HTTP(c.Name, r, nil, expect...), nil
 	}
 	return func(ctx context.Context, address string) error {
@@ -183,6 +199,12 @@ func requestProbe(c v1alpha1.Check, by arms) (check.Probe, error) {
 				return check.Unsent(err)
 			}
 			r.Body = body
+		}
+		if token, err := by.token(ctx, c.Request.TokenFrom); err != nil {
+			return check.Unsent(err)
+		} else if token != "" {
+			r.Header = maps.Clone(r.Header)
+			r.Header["Authorization"] = token
 		}
 		if from != nil {
 			want, err := by.key(ctx, *from)

@@ -72,6 +72,9 @@ func generator(m *v1alpha1.ModelRollout, by caller) (*load.Generator, error) {
 		Header: texts(l.Request.Headers), Bodies: bodies, MarkHeader: gateway.HeaderLoad, Mark: by.front.mark,
 		Concurrent: int(l.Concurrent), Timeout: l.Timeout.Duration,
 	}
+	if from := l.Request.TokenFrom; from != nil {
+		c.Authorization = func(ctx context.Context) (string, error) { return by.arms.token(ctx, from) }
+	}
 	if s := m.Spec.Routing.StickyBy; s != nil {
 		c.Users, c.UserHeader, c.UserCookie = int(l.Users), s.Header, s.Cookie
 	}

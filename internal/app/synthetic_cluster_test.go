@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -106,6 +107,41 @@ func TestBodiesFromConfigMaps(t *testing.T) {
 	}
 	if body != `{"x":1}` {
 		t.Errorf("it was sent %q", body)
+	}
+}
+
+// TestTokensOfChecks come from a Secret, anew for each request, and are in no error.
+func TestTokensOfChecks(t *testing.T) {
+	var seen []string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen = append(seen, r.Header.Get("Authorization"))
+		w.WriteHeader(http.StatusForbidden)
+	}))
+	defer s.Close()
+	r := syntheticShop(t, "    checks: [{name: closed, request: {tokenFrom: {name: model, key: token}}}]\n")
+	all, err := checks(&v1alpha1.ModelRollout{Spec: *r.Spec}, clusterArms(r))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func() error { return all[0].Probe(t.Context(), s.URL) }
+	if err := ask(); !errors.Is(err, check.ErrUnsent) || !strings.Contains(err.Error(), "read Secret model") {
+		t.Errorf("without the Secret: %v", err)
+	}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "model"}, Data: map[string][]byte{"token": []byte("one")}}
+	if err := r.Client.Create(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	for _, token := range []string{"one", "two"} {
+		secret.Data["token"] = []byte(token + "\n")
+		if err := r.Client.Update(t.Context(), secret); err != nil {
+			t.Fatal(err)
+		}
+		if err := ask(); err == nil || strings.Contains(err.Error(), token) {
+			t.Errorf("refused, and the check says %v", err)
+		}
+	}
+	if want := []string{"Bearer one", "Bearer two"}; !slices.Equal(seen, want) {
+		t.Errorf("sent %q, want %q", seen, want)
 	}
 }
 

@@ -19,6 +19,9 @@ type Config struct {
 	Method  string
 	Path    string // with its query
 	Header  map[string]string
+	// Authorization, if set, returns the header of that name, asked for again
+	// every minute.
+	Authorization func(context.Context) (string, error)
 	// Bodies returns what is sent, read anew whenever sending begins; one empty
 	// body is none.
 	Bodies func(context.Context) ([][]byte, error)
@@ -49,6 +52,12 @@ type Generator struct {
 	work sync.WaitGroup
 
 	tally tally
+
+	auth struct {
+		sync.Mutex
+		value string
+		at    time.Time // when that was read
+	}
 }
 
 var _ engine.Outside = (*Generator)(nil)

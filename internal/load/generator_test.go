@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net/http"
@@ -109,6 +110,33 @@ func TestItSendsWhileThereIsTraffic(t *testing.T) {
 		time.Sleep(time.Minute)
 		if s.count() != n {
 			t.Error("it sends after Close")
+		}
+	})
+}
+
+// TestAuthorization is read once a minute; without it nothing is sent.
+func TestAuthorization(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, reads := newServer(), 0
+		c := s.config()
+		fail := errors.New("read Secret load: it is not there")
+		c.Authorization = func(context.Context) (string, error) {
+			reads++
+			return fmt.Sprintf("Bearer %d", reads), fail
+		}
+		g := New(c)
+		defer g.Close()
+		g.Signals(about(rollout.Progressing, time.Now()))
+		time.Sleep(time.Minute)
+		if s.count() > 0 {
+			t.Errorf("%d requests without a token", s.count())
+		}
+		fail, reads = nil, 0
+		time.Sleep(125 * time.Second)
+		synctest.Wait()
+		first, last := s.seen[0].Header.Get("Authorization"), s.seen[len(s.seen)-1].Header.Get("Authorization")
+		if first != "Bearer 1" || last != "Bearer 3" || reads != 3 {
+			t.Errorf("sent %q at first and %q at last, read %d times", first, last, reads)
 		}
 	})
 }

@@ -85,6 +85,9 @@ func (g *Generator) prepare(ctx context.Context) (bodies [][]byte, address strin
 			address, err = g.cfg.Address(ctx)
 		}
 		if err == nil {
+			_, err = g.authorization(ctx)
+		}
+		if err == nil {
 			g.tally.stuck("")
 			return bodies, strings.TrimSuffix(address, "/") + g.cfg.Path, true
 		}
@@ -96,6 +99,26 @@ func (g *Generator) prepare(ctx context.Context) (bodies [][]byte, address strin
 			return nil, "", false
 		}
 	}
+}
+
+// authorizedFor is how long a secret is used before it is read again.
+const authorizedFor = time.Minute
+
+// authorization is the header of that name, "" without one.
+func (g *Generator) authorization(ctx context.Context) (string, error) {
+	if g.cfg.Authorization == nil {
+		return "", nil
+	}
+	g.auth.Lock()
+	defer g.auth.Unlock()
+	if now := time.Now(); g.auth.value == "" || now.Sub(g.auth.at) >= authorizedFor {
+		value, err := g.cfg.Authorization(ctx)
+		if err != nil {
+			return "", err
+		}
+		g.auth.value, g.auth.at = value, now
+	}
+	return g.auth.value, nil
 }
 
 // sleep reports whether ctx lasted.
@@ -138,8 +161,15 @@ func (g *Generator) send(ctx context.Context, at string, body []byte, user strin
 	limited, cancel := context.WithTimeout(ctx, g.cfg.Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(limited, g.cfg.Method, at, bytes.NewReader(body))
+	var authorization string
+	if err == nil {
+		authorization, err = g.authorization(limited)
+	}
 	if err == nil {
 		g.fill(req, len(body) > 0, user)
+		if authorization != "" {
+			req.Header.Set("Authorization", authorization)
+		}
 		g.tally.add(time.Now(), func(w *window) { w.sent++ })
 		err = g.drop(req)
 	}
