@@ -2,6 +2,7 @@ package app
 
 import (
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -77,22 +78,36 @@ func (o *outcomes) of(d fleet.Document) (exporter.Feedback, error) {
 			return out, err
 		}
 		for arm, parts := range o.sums[maturity] {
-			for name := range o.events {
-				c := parts.Events[name]
-				out.Events = append(out.Events, exporter.Event{
-					Arm: traffic.Arm(arm), Maturity: maturity, Name: name, Predictions: c.N, Values: telemetry.Moments(c.Value),
-				})
-			}
-			for _, as := range []string{feedback.Positive, feedback.Negative, feedback.Classless} {
-				p := parts.Classes[as]
-				out.Outcomes = append(out.Outcomes, exporter.Outcome{
-					Arm: traffic.Arm(arm), Maturity: maturity, Predicted: as,
-					Predictions: p.Predicted, Right: p.Labelled - p.Wrong, Wrong: p.Wrong, Values: telemetry.Moments(p.Value),
-				})
+			at := exporter.Outcome{Arm: traffic.Arm(arm), Maturity: maturity}
+			o.tell(&out, at, parts)
+			for i, group := range parts.Groups {
+				at.Group = strconv.Itoa(i)
+				o.tell(&out, at, group)
 			}
 		}
 	}
 	return out, nil
+}
+
+// tell adds what is known of one arm, or of one group of its users: of a group only
+// what there is.
+func (o *outcomes) tell(out *exporter.Feedback, at exporter.Outcome, parts feedback.Parted) {
+	for name := range o.events {
+		if c := parts.Events[name]; at.Group == "" || c.N > 0 {
+			out.Events = append(out.Events, exporter.Event{
+				Arm: at.Arm, Maturity: at.Maturity, Group: at.Group, Name: name, Predictions: c.N, Values: telemetry.Moments(c.Value),
+			})
+		}
+	}
+	for _, as := range []string{feedback.Positive, feedback.Negative, feedback.Classless} {
+		p, some := parts.Classes[as]
+		if at.Group != "" && !some {
+			continue
+		}
+		at.Predicted, at.Predictions, at.Right, at.Wrong = as, p.Predicted, p.Labelled-p.Wrong, p.Wrong
+		at.Values = telemetry.Moments(p.Value)
+		out.Outcomes = append(out.Outcomes, at)
+	}
 }
 
 // advance adds what has matured since the last time. The caller holds mu.

@@ -106,6 +106,67 @@ func TestOutcomesGrow(t *testing.T) {
 	}
 }
 
+// TestOutcomesByGroup: groups of users are told beside all of them, those alone of
+// which there is anything.
+func TestOutcomesByGroup(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	clock := func() time.Time { return now }
+	store, err := file.Open(filepath.Join(t.TempDir(), "db"), file.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	codec, err := predictionid.New([]byte("0123456789abcdef"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := map[string]feedback.Bounds{"checkout": {}}
+	ledger, err := feedback.Open(store.DB(), codec, feedback.Options{
+		Rollout: "shop/churn", Revision: "r1", Maturity: time.Minute, CohortLength: time.Second, Now: clock, Events: events,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ledger.Close()
+	o := newOutcomes(ledger, []time.Duration{time.Minute}, events, clock)
+	if _, err := o.of(fleet.Document{Revision: "r1"}); err != nil {
+		t.Fatal(err)
+	}
+	for group := range uint8(3) {
+		id := string(codec.AppendEncode(nil, predictionid.Claims{
+			Rollout: predictionid.Hash32("shop/churn"), Revision: predictionid.Hash32("r1"),
+			Arm: uint8(traffic.Canary), Time: now, Class: "1", Nonce: uint64(group), Group: group,
+		}))
+		ledger.Answered(feedback.Prediction{Arm: traffic.Canary, Time: now, Class: "1", PredictionID: id, Group: group})
+		if group == 2 {
+			if _, err := ledger.Put(t.Context(), []feedback.Item{{ID: id, Event: "checkout", HasValue: true, Value: 5}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	now = now.Add(2 * time.Minute)
+	f, err := o.of(fleet.Document{Revision: "r1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]int64{}
+	for _, x := range f.Outcomes {
+		if x.Predictions > 0 {
+			told[x.Group] += x.Predictions
+		}
+	}
+	if d := cmp.Diff(map[string]int64{"": 3, "0": 1, "1": 1}, told); d != "" {
+		t.Errorf("predictions by group (-want +got):\n%s", d)
+	}
+	came := map[string]int64{}
+	for _, x := range f.Events {
+		came[x.Group] += x.Predictions
+	}
+	if d := cmp.Diff(map[string]int64{"": 1, "1": 1}, came); d != "" {
+		t.Errorf("events by group (-want +got):\n%s", d)
+	}
+}
+
 // TestMaturitiesOfAGoal: what comes back is told at the goal's maturity too.
 func TestMaturitiesOfAGoal(t *testing.T) {
 	m := &v1alpha1.ModelRollout{}

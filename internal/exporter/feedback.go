@@ -20,6 +20,7 @@ type Outcome struct {
 	Right       int64 // labels that were the predicted class
 	Wrong       int64 // labels that were another
 	Values      telemetry.Moments
+	Group       string // of users, "" for all of them
 }
 
 // Event counts predictions that have reached a maturity and that an event of a
@@ -30,6 +31,7 @@ type Event struct {
 	Name        string
 	Predictions int64
 	Values      telemetry.Moments
+	Group       string // of users, "" for all of them
 }
 
 // Feedback is what a gateway knows of what came back.
@@ -54,6 +56,10 @@ func OfFeedback(serving func() Serving, read func() (Feedback, error)) prometheu
 	for _, d := range feedbackMetrics {
 		labels := append([]string{"rollout"}, d.labels...)
 		f.descs[d.name] = prometheus.NewDesc("haldane_gateway_"+d.name, d.help, labels, nil)
+		if d.name != "feedback_total" {
+			group := groupName(d.name)
+			f.descs[group] = prometheus.NewDesc("haldane_gateway_"+group, "By group of users who stay on their arm: "+d.help, append(labels, "group"), nil)
+		}
 	}
 	return f
 }
@@ -72,6 +78,10 @@ var feedbackMetrics = []struct {
 	{"event_value", "Values of those events.", []string{"arm", "version", "maturity", "event"}},
 	{"event_value_squares_total", "Sum of squares of those values.", []string{"arm", "version", "maturity", "event"}},
 }
+
+// groupName is the name of a metric counted by group of users, with the label group
+// beside its own: of those groups alone of which there is anything.
+func groupName(name string) string { return "group_" + name }
 
 // Describe implements prometheus.Collector.
 func (f *feedback) Describe(ch chan<- *prometheus.Desc) {
@@ -93,29 +103,53 @@ func (f *feedback) Collect(ch chan<- prometheus.Metric) {
 	for status, n := range all.Items {
 		e.count("feedback_total", n, status)
 	}
-	type place struct {
-		arm      traffic.Arm
-		maturity time.Duration
-	}
 	values := map[place]telemetry.Moments{}
 	for _, o := range all.Outcomes {
-		of := []string{o.Arm.String(), now.Versions[o.Arm], strconv.FormatFloat(o.Maturity.Seconds(), 'g', -1, 64)}
-		e.count("outcome_predictions_total", o.Predictions, append(of, o.Predicted)...)
-		e.count("outcomes_total", o.Right, append(of, o.Predicted, "right")...)
-		e.count("outcomes_total", o.Wrong, append(of, o.Predicted, "wrong")...)
-		v := values[place{o.Arm, o.Maturity}]
+		at := place{o.Arm, o.Maturity, o.Group}
+		e.tell(at, now, "outcome_predictions_total", float64(o.Predictions), o.Predicted)
+		e.tell(at, now, "outcomes_total", float64(o.Right), o.Predicted, "right")
+		e.tell(at, now, "outcomes_total", float64(o.Wrong), o.Predicted, "wrong")
+		v := values[at]
 		v.N, v.Sum, v.SumSq = v.N+o.Values.N, v.Sum+o.Values.Sum, v.SumSq+o.Values.SumSq
-		values[place{o.Arm, o.Maturity}] = v
+		values[at] = v
 	}
 	for _, x := range all.Events {
-		of := []string{x.Arm.String(), now.Versions[x.Arm], strconv.FormatFloat(x.Maturity.Seconds(), 'g', -1, 64), x.Name}
-		e.count("event_predictions_total", x.Predictions, of...)
-		e.summary("event_value", x.Values.N, x.Values.Sum, of...)
-		e.float("event_value_squares_total", x.Values.SumSq, of...)
+		at := place{x.Arm, x.Maturity, x.Group}
+		e.tell(at, now, "event_predictions_total", float64(x.Predictions), x.Name)
+		e.values(at, now, "event_value", x.Values, x.Name)
 	}
 	for at, v := range values {
-		of := []string{at.arm.String(), now.Versions[at.arm], strconv.FormatFloat(at.maturity.Seconds(), 'g', -1, 64)}
-		e.summary("outcome_value", v.N, v.Sum, of...)
-		e.float("outcome_value_squares_total", v.SumSq, of...)
+		if at.group == "" || v.N > 0 {
+			e.values(at, now, "outcome_value", v)
+		}
 	}
+}
+
+// place is where something came back.
+type place struct {
+	arm      traffic.Arm
+	maturity time.Duration
+	group    string
+}
+
+// named returns the name of a metric at a place, and its labels.
+func (p place) named(now Serving, name string, labels []string) (string, []string) {
+	of := append([]string{p.arm.String(), now.Versions[p.arm], strconv.FormatFloat(p.maturity.Seconds(), 'g', -1, 64)}, labels...)
+	if p.group == "" {
+		return name, of
+	}
+	return groupName(name), append(of, p.group)
+}
+
+// tell sends a count of what came back.
+func (e emitter) tell(at place, now Serving, name string, x float64, labels ...string) {
+	name, of := at.named(now, name, labels)
+	e.float(name, x, of...)
+}
+
+// values sends the moments of values that came back.
+func (e emitter) values(at place, now Serving, name string, m telemetry.Moments, labels ...string) {
+	summary, of := at.named(now, name, labels)
+	e.summary(summary, m.N, m.Sum, of...)
+	e.tell(at, now, name+"_squares_total", m.SumSq, labels...)
 }

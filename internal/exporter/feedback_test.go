@@ -72,3 +72,37 @@ haldane_gateway_outcomes_total{arm="canary",maturity="90",predicted="positive",r
 		t.Errorf("%v", err)
 	}
 }
+
+// TestFeedbackByGroup: what is of a group of users has names of its own, so that
+// nobody sums it up with all of them.
+func TestFeedbackByGroup(t *testing.T) {
+	serving := func() Serving { return Serving{Rollout: "shop/churn", Versions: [traffic.NumArms]string{"v1", "v2"}} }
+	one := Outcome{Arm: traffic.Canary, Maturity: time.Minute, Predicted: "positive", Predictions: 9, Right: 3, Wrong: 1, Values: telemetry.Moments{N: 1, Sum: 2, SumSq: 4}}
+	of := one
+	of.Group, of.Predictions = "7", 4
+	empty := Outcome{Arm: traffic.Stable, Maturity: time.Minute, Predicted: "none", Group: "8", Predictions: 1}
+	event := Event{Arm: traffic.Canary, Maturity: time.Minute, Name: "checkout", Group: "7", Predictions: 2, Values: telemetry.Moments{N: 2, Sum: 30, SumSq: 500}}
+	c := OfFeedback(serving, func() (Feedback, error) {
+		return Feedback{Outcomes: []Outcome{one, of, empty}, Events: []Event{event}}, nil
+	})
+	want := `
+# HELP haldane_gateway_group_event_value By group of users who stay on their arm: Values of those events.
+# TYPE haldane_gateway_group_event_value summary
+haldane_gateway_group_event_value_sum{arm="canary",event="checkout",group="7",maturity="60",rollout="shop/churn",version="v2"} 30
+haldane_gateway_group_event_value_count{arm="canary",event="checkout",group="7",maturity="60",rollout="shop/churn",version="v2"} 2
+# HELP haldane_gateway_group_outcome_predictions_total By group of users who stay on their arm: Predictions that have reached a maturity in seconds, labelled or not.
+# TYPE haldane_gateway_group_outcome_predictions_total counter
+haldane_gateway_group_outcome_predictions_total{arm="canary",group="7",maturity="60",predicted="positive",rollout="shop/churn",version="v2"} 4
+haldane_gateway_group_outcome_predictions_total{arm="stable",group="8",maturity="60",predicted="none",rollout="shop/churn",version="v1"} 1
+# HELP haldane_gateway_group_outcome_value_squares_total By group of users who stay on their arm: Sum of squares of those values.
+# TYPE haldane_gateway_group_outcome_value_squares_total counter
+haldane_gateway_group_outcome_value_squares_total{arm="canary",group="7",maturity="60",rollout="shop/churn",version="v2"} 4
+# HELP haldane_gateway_outcome_predictions_total Predictions that have reached a maturity in seconds, labelled or not.
+# TYPE haldane_gateway_outcome_predictions_total counter
+haldane_gateway_outcome_predictions_total{arm="canary",maturity="60",predicted="positive",rollout="shop/churn",version="v2"} 9
+`
+	if err := testutil.CollectAndCompare(c, strings.NewReader(want), "haldane_gateway_group_event_value", "haldane_gateway_group_outcome_predictions_total",
+		"haldane_gateway_group_outcome_value_squares_total", "haldane_gateway_outcome_predictions_total"); err != nil {
+		t.Error(err)
+	}
+}

@@ -71,6 +71,14 @@ func (o owed) pay(n int64) (labels, wrong int64) {
 	return n, round(float64(o.Wrong) * float64(n) / float64(o.Labels))
 }
 
+// labelled are the labels of counts by class.
+func labelled(c analysis.Counts) (out analysis.Counts) {
+	for i, n := range c.Labelled {
+		out.N, out.K = out.N+n, out.K+c.Wrong[i]
+	}
+	return out
+}
+
 // missingIsNegative counts labels as of a metric for which a prediction without one
 // was of something that did not happen: wrong if the prediction said it would.
 func missingIsNegative(x analysis.Measure) analysis.Measure {
@@ -85,6 +93,7 @@ func missingIsNegative(x analysis.Measure) analysis.Measure {
 				out.K += n
 			}
 		}
+		out.Groups = judgedWithin(c.Groups, out)
 		return out
 	}
 	return analysis.Measure{Stable: count(x.Stable), Canary: count(x.Canary)}

@@ -22,6 +22,7 @@ type layout struct {
 	edges    []float64
 	bins     []string
 	owed     arrears
+	negative bool // a label that is missing is an answer
 }
 
 // sides are what each arm gained, by arm; what is of no arm is in the first.
@@ -45,6 +46,11 @@ func (l *layout) add(x *analysis.Measure, part string, of sides) error {
 	case partGroups:
 		for arm, c := range counts {
 			c.Groups = groups(of[arm], "group", telemetry.Groups)
+		}
+		return nil
+	case partGroupPredictions, partGroupLabels, partGroupTotal, partGroupSum, partGroupSquares:
+		for arm, c := range counts {
+			l.addGroups(c, part, of[arm])
 		}
 		return nil
 	case partHalves:
@@ -281,8 +287,13 @@ func complete(m analysis.Metric, s Series, x analysis.Measure) (analysis.Measure
 	}
 	x.Stable.K, x.Canary.K = min(x.Stable.K, x.Stable.N), min(x.Canary.K, x.Canary.N)
 	x.Disagree = min(x.Disagree, x.Pairs)
-	x.Stable.Groups, x.Canary.Groups = within(x.Stable.Groups, x.Stable), within(x.Canary.Groups, x.Canary)
+	if len(x.Bins) == 0 { // else labels are counted by class
+		x.Stable.Groups, x.Canary.Groups = within(x.Stable.Groups, x.Stable), within(x.Canary.Groups, x.Canary)
+	}
 	x.Halves = within(x.Halves, x.Stable)
+	for _, c := range []*analysis.Counts{&x.Stable, &x.Canary} {
+		c.Values = valuesWithin(c.Values, *c)
+	}
 	return x, true
 }
 

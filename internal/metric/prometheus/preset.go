@@ -47,6 +47,21 @@ func (p Preset) Of(c Counted) Series {
 	return out
 }
 
+// WithoutGroups leaves out what counts what comes back by group of users, for a
+// rollout whose users do not stay on their arm.
+func (p Preset) WithoutGroups() Preset {
+	kinds := make(map[Counted]Series, len(p.Kinds))
+	for c, s := range p.Kinds {
+		s = maps.Clone(s)
+		for _, part := range []string{partGroupPredictions, partGroupLabels, partGroupTotal, partGroupSum, partGroupSquares} {
+			delete(s, part)
+		}
+		kinds[c] = s
+	}
+	p.Kinds = kinds
+	return p
+}
+
 // Presets are the systems known by name.
 func Presets() []Preset {
 	return []Preset{haldane, istio, traefik, nginx, kserve, triton, vllm, seldon, bentoml, lecture}

@@ -1,6 +1,10 @@
 package prometheus
 
-import "github.com/haldane-dev/haldane/internal/analysis"
+import (
+	"strings"
+
+	"github.com/haldane-dev/haldane/internal/analysis"
+)
 
 // haldane is Haldane's own gateway, by package exporter. Only requests that
 // chance sent to an arm are evidence.
@@ -22,31 +26,44 @@ var haldane = Preset{
 		{Kind: analysis.Mean, Of: "ttft"}:         squared("time_to_first_token_seconds", "time_to_first_token_squares_total"),
 		{Kind: analysis.Mean, Of: "timePerToken"}: squared("time_per_output_token_seconds", "time_per_output_token_squares_total"),
 		// A number that was predicted is neither right nor wrong.
-		{Kind: analysis.Outcome}: {
+		{Kind: analysis.Outcome}: byGroup(Series{
 			partPredictions: `haldane_gateway_outcome_predictions_total{predicted!="none"}`,
 			partLabels:      `haldane_gateway_outcomes_total{predicted!="none"}`,
-		},
-		{Kind: analysis.Mean, Of: "feedback"}: squared("outcome_value", "outcome_value_squares_total"),
-		{Kind: analysis.Mean, Of: "allFeedback"}: {
+		}),
+		{Kind: analysis.Mean, Of: "feedback"}: byGroup(squared("outcome_value", "outcome_value_squares_total")),
+		{Kind: analysis.Mean, Of: "allFeedback"}: byGroup(Series{
 			partTotal: "haldane_gateway_outcome_predictions_total", partSum: "haldane_gateway_outcome_value_sum",
 			partSquares: "haldane_gateway_outcome_value_squares_total",
-		},
+		}),
 		// Of all predictions, of those with an event, and whether one came.
-		{Kind: analysis.Mean, Of: "event"}: {
+		{Kind: analysis.Mean, Of: "event"}: byGroup(Series{
 			partTotal: "haldane_gateway_outcome_predictions_total", partSum: "haldane_gateway_event_value_sum",
 			partSquares: "haldane_gateway_event_value_squares_total",
-		},
-		{Kind: analysis.Mean, Of: "knownEvent"}: squared("event_value", "event_value_squares_total"),
-		{Kind: analysis.Mean, Of: "conversion"}: {
+		}),
+		{Kind: analysis.Mean, Of: "knownEvent"}: byGroup(squared("event_value", "event_value_squares_total")),
+		{Kind: analysis.Mean, Of: "conversion"}: byGroup(Series{
 			partTotal: "haldane_gateway_outcome_predictions_total", partSum: "haldane_gateway_event_predictions_total",
 			partSquares: "haldane_gateway_event_predictions_total",
-		},
+		}),
 		{Kind: analysis.Pairs, Of: "prediction"}: pairsOf(`haldane_gateway_pairs_comparable_total`, `haldane_gateway_pairs_disagree_total`),
 		{Kind: analysis.Pairs, Of: "class"}:      aspect("class"),
 		{Kind: analysis.Pairs, Of: "value"}:      aspect("value"),
 		{Kind: analysis.Pairs, Of: "text"}:       aspect("text"),
 		{Kind: analysis.Pairs, Of: "latency"}:    aspect("latency"),
 	},
+}
+
+// byGroup adds the same series by group of users.
+func byGroup(s Series) Series {
+	for part, group := range map[string]string{
+		partPredictions: partGroupPredictions, partLabels: partGroupLabels,
+		partTotal: partGroupTotal, partSum: partGroupSum, partSquares: partGroupSquares,
+	} {
+		if selector, ok := s[part]; ok {
+			s[group] = strings.Replace(selector, "haldane_gateway_", "haldane_gateway_group_", 1)
+		}
+	}
+	return s
 }
 
 func pairsOf(comparable, disagree string) Series {

@@ -25,13 +25,20 @@ const (
 	// the labels predicted and result.
 	partPredictions = "predictions"
 	partLabels      = "labels"
-	partSum         = "sum"        // of values
-	partSquares     = "squares"    // sum of squares of values
-	partPairs       = "pairs"      // mirrored requests that can be compared
-	partDisagree    = "disagree"   // those with different answers
-	partCanaryOnly  = "canaryOnly" // pairs in which the canary alone failed
-	partStableOnly  = "stableOnly" // pairs in which stable alone failed
-	partAssigned    = "assigned"   // random decisions with the label weight
+	// The same by the label group too, where users stay on their arm.
+	partGroupPredictions = "groupPredictions"
+	partGroupLabels      = "groupLabels"
+	partGroupTotal       = "groupTotal" // values by the label group, their sum, and that of their squares
+	partGroupSum         = "groupSum"
+	partGroupSquares     = "groupSquares"
+
+	partSum        = "sum"        // of values
+	partSquares    = "squares"    // sum of squares of values
+	partPairs      = "pairs"      // mirrored requests that can be compared
+	partDisagree   = "disagree"   // those with different answers
+	partCanaryOnly = "canaryOnly" // pairs in which the canary alone failed
+	partStableOnly = "stableOnly" // pairs in which stable alone failed
+	partAssigned   = "assigned"   // random decisions with the label weight
 )
 
 // need is one way to count a kind of metric.
@@ -45,9 +52,9 @@ func needs(k analysis.Kind) []need {
 	case analysis.Drift:
 		return []need{{must: []string{partClasses}}, {must: []string{partBuckets}}}
 	case analysis.Mean:
-		return []need{{must: []string{partTotal, partSum}, may: []string{partSquares}}}
+		return []need{{must: []string{partTotal, partSum}, may: []string{partSquares, partGroupTotal, partGroupSum, partGroupSquares}}}
 	case analysis.Outcome:
-		return []need{{must: []string{partTotal, partBad}, may: []string{partBadToo}}, {must: []string{partPredictions, partLabels}}}
+		return []need{{must: []string{partTotal, partBad}, may: []string{partBadToo}}, {must: []string{partPredictions, partLabels}, may: []string{partGroupPredictions, partGroupLabels}}}
 	case analysis.Pairs:
 		return []need{{must: []string{partPairs, partDisagree}, may: []string{partCanaryOnly, partStableOnly}}}
 	}

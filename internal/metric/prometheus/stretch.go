@@ -40,6 +40,10 @@ func (s *Source) parts(q metric.Query, c cursor, who Attribution) []*part {
 		for _, name := range series.parts(m.Kind) {
 			selector := series[name]
 			l := &layout{selector: selector, unit: 1, edges: c.Edges[m.Name], bins: slices.Clone(c.Bins[m.Name]), owed: c.Owed[m.Name]}
+			l.negative = m.Negative
+			if name == partGroupPredictions && !m.Negative {
+				continue // of a label that is missing nothing is known
+			}
 			if name == partBuckets {
 				selector = eitherForm(selector)
 				if m.Kind == analysis.Latency {
@@ -208,6 +212,12 @@ func (s *Source) fill(out *analysis.Sample, parts []*part, who Attribution) erro
 			delete(out.Metrics, name)
 		case p.negative && s.cfg.Series[name][partPredictions] != "":
 			out.Metrics[name] = missingIsNegative(out.Metrics[name])
+		case s.cfg.Series[name][partPredictions] != "":
+			x := out.Metrics[name]
+			for _, c := range []*analysis.Counts{&x.Stable, &x.Canary} {
+				c.Groups = judgedWithin(c.Groups, labelled(*c))
+			}
+			out.Metrics[name] = x
 		}
 	}
 	return nil

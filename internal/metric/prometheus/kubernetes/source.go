@@ -56,6 +56,9 @@ func New(r cluster.Rollout) (*Source, error) {
 	if !ok {
 		return nil, fmt.Errorf("prometheus.preset: %q is not known", spec.Preset)
 	}
+	if r.Spec.Routing.StickyBy == nil && r.Spec.Routing.Flag == nil {
+		preset = preset.WithoutGroups()
+	}
 	arms, err := armsOf(r, preset)
 	if err != nil {
 		return nil, fmt.Errorf("prometheus.armBy: %w", err)
