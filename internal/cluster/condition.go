@@ -37,6 +37,9 @@ type Declarer interface {
 	// Declare takes the versions of the newest valid spec, for Revisions to
 	// return.
 	Declare(spec *v1alpha1.Spec)
+	// Moved reports whether Apply has changed what Observe reports since Observe
+	// was called last: no watch tells of it.
+	Moved() bool
 }
 
 // Condition is something standing that people should know of.

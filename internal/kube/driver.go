@@ -25,6 +25,9 @@ import (
 // capabilitiesKept is how long what a data plane can do is believed.
 const capabilitiesKept = 5 * time.Minute
 
+// soon is when a rollout is looked at again whose workload has changed by itself.
+const soon = 100 * time.Millisecond
+
 // The notes of the shell itself.
 const (
 	noteSpec     = "haldane.dev/spec"     // what the adapters are made of while a revision is on its way
@@ -101,6 +104,9 @@ func (d *driver) turn(ctx context.Context, m *v1alpha1.ModelRollout, bad error, 
 	commands = append(commands, byFile(m, before, d.overdue(m))...)
 	after, answers := d.engine.Step(ctx, commands)
 	d.noteAnswers(before)
+	if x, ok := w.(cluster.Declarer); ok && x.Moved() {
+		after = min(after, soon)
+	}
 	out := turned{after: after, conditions: d.guard.conditions()}
 	if x, known := d.availability(); known {
 		out.conditions = append(out.conditions, x)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"sync"
 	"time"
 
@@ -52,8 +53,9 @@ type Declared struct {
 	notes cluster.Notes
 	since time.Time
 
-	mu   sync.Mutex
-	arms [traffic.NumArms]Arm // of the newest spec
+	mu    sync.Mutex
+	arms  [traffic.NumArms]Arm // of the newest spec
+	moved bool
 }
 
 var _ cluster.Declarer = (*Declared)(nil)
@@ -75,6 +77,19 @@ func (d *Declared) declared() [traffic.NumArms]Arm {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.arms
+}
+
+// Moved implements cluster.Declarer.
+func (d *Declared) Moved() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.moved
+}
+
+func (d *Declared) move(to bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.moved = to
 }
 
 // Prepare implements cluster.Workload: stable must be known before anybody asks.
@@ -100,6 +115,7 @@ func (d *Declared) Observe(ctx context.Context, _ workload.Target) (map[rollout.
 	if err != nil {
 		return nil, err
 	}
+	d.move(false)
 	out := map[rollout.Role]rollout.Health{}
 	for role := range rollout.Role(traffic.NumArms) {
 		h := rollout.Health{Message: "not in use", Since: d.since}
@@ -120,14 +136,21 @@ func (d *Declared) Apply(ctx context.Context, _ workload.Target, s rollout.Scale
 	if err != nil {
 		return err
 	}
-	newest := d.declared()
+	before, newest := arms, d.declared()
 	if s.Stable {
 		arms[traffic.Stable] = newest[traffic.Stable]
 	}
 	if next := newest[traffic.Canary]; s.Canary && s.Revision == next.Hash {
 		arms[traffic.Canary] = next
 	}
-	return write(ctx, d.notes, arms) // equal notes cost nothing
+	if reflect.DeepEqual(arms, before) {
+		return nil
+	}
+	if err := write(ctx, d.notes, arms); err != nil {
+		return err
+	}
+	d.move(true)
+	return nil
 }
 
 // Restore implements cluster.Workload: nothing has to serve in stable's place.

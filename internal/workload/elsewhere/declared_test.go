@@ -121,7 +121,13 @@ func TestDeclared(t *testing.T) {
 	is("prepared", "v1", "")
 	v2 := ArmsOf(spec("v1", "v2"))[traffic.Canary].Hash
 	apply(rollout.Scale{Stable: true, Canary: true, Revision: v2})
+	if !d.Moved() {
+		t.Error("nobody would look again")
+	}
 	is("begun", "v1", "v2")
+	if d.Moved() {
+		t.Error("it moves all the time")
+	}
 	d.Declare(spec("v2", "v3"))
 	if s, c, _ := d.Revisions(t.Context(), at); s.Version != "v2" || c.Version != "v3" {
 		t.Errorf("revisions %s and %s", s, c)
