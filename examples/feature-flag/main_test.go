@@ -69,3 +69,22 @@ func TestTheExample(t *testing.T) {
 		})
 	}
 }
+
+// TestTheClusterFile: an API server and the controller would take it, and the
+// documentation shows it as it is.
+func TestTheClusterFile(t *testing.T) {
+	text, err := os.ReadFile("cluster.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v1alpha1.LoadCluster("cluster.yaml", strings.NewReader(string(text))); err != nil {
+		t.Error(err)
+	}
+	doc, err := os.ReadFile("../../docs/flags.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(doc), string(text)) {
+		t.Error("docs/flags.md shows another file")
+	}
+}

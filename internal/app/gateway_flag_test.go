@@ -115,6 +115,9 @@ func TestGatewaysAnswerAFlag(t *testing.T) {
 			}
 		}
 	}
+	if text := metricsOf(t, all[0]); !strings.Contains(text, `haldane_gateway_requests_total{arm="canary",assignment="random"`) {
+		t.Errorf("evaluations are not counted:\n%s", text)
+	}
 	if arms["stable"] < 5 || arms["canary"] < 5 {
 		t.Errorf("users %v", arms)
 	}

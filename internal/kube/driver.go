@@ -119,8 +119,12 @@ func (d *driver) turn(ctx context.Context, m *v1alpha1.ModelRollout, bad error, 
 func (d *driver) plan(ctx context.Context, m *v1alpha1.ModelRollout, bad error) (engine.Spec, error) {
 	w, _, _ := d.guard.parts()
 	x, declared := w.(cluster.Declarer)
+	withdrawn := false
 	if declared && bad == nil {
-		x.Declare(&m.Spec)
+		var err error
+		if withdrawn, err = d.declare(ctx, x, m); err != nil {
+			return engine.Spec{}, err
+		}
 	}
 	type pair struct{ stable, canary rollout.Revision }
 	now, err := bounded(ctx, d.c.cfg.Timeout, func(ctx context.Context) (pair, error) {
@@ -132,6 +136,9 @@ func (d *driver) plan(ctx context.Context, m *v1alpha1.ModelRollout, bad error) 
 	}
 	if err != nil || declared && bad != nil {
 		now = pair{} // the engine goes on by what it knows
+	}
+	if withdrawn {
+		now.canary = now.stable
 	}
 	if bad != nil {
 		m = m.DeepCopy()

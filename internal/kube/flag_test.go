@@ -40,7 +40,8 @@ type askers struct {
 	bad  map[string]int64 // of a hundred users of a version
 	told map[string]int   // by version, since the last look
 
-	released int // how often the route was
+	released int           // how often the route was
+	spec     v1alpha1.Spec // of the newest router
 }
 
 // asking makes w a cluster on which a flag is asked.
@@ -64,6 +65,9 @@ func (w *world) asking(bad map[string]int64) *askers {
 	}
 	w.cfg.Adapters.Workload = func(r cluster.Rollout) (cluster.Workload, error) { return elsewhere.NewDeclared(r), nil }
 	w.cfg.Adapters.Router = func(r cluster.Rollout) (router.Router, error) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.spec = *r.Spec
 		return &tables{Fake: w.router, a: a, notes: r.Notes}, nil
 	}
 	w.users() // of the models that this test has none of
@@ -186,7 +190,7 @@ func versions(m *v1alpha1.ModelRollout, stable, canary string) {
 // is a user told a version that is over, or one whose turn has not come.
 func TestARolloutByFlag(t *testing.T) {
 	in(t, func(t *testing.T, w *world) {
-		a := w.asking(map[string]int64{"v1": 1, "v2": 1, "v3": 40, "v4": 1, "v5": 1, "v6": 1})
+		a := w.asking(map[string]int64{"v1": 1, "v2": 1, "v3": 40, "v4": 1, "v5": 1, "v6": 1, "v7": 1})
 		m := document()
 		versions(m, "v1", "v2")
 		w.create(m)
@@ -239,6 +243,21 @@ func TestARolloutByFlag(t *testing.T) {
 		w.edit(r, func(m *v1alpha1.ModelRollout) { versions(m, "v4", "v6") })
 		w.until("at 50%", shows("v6", weight("50%")))
 		only("with v6", "v4", "v5", "v6")
+
+		// With more than versions it begins anew, by the new spec, after a restart too.
+		w.edit(r, func(m *v1alpha1.ModelRollout) {
+			versions(m, "v4", "v7")
+			m.Spec.Routing.Cohorts = []v1alpha1.Cohort{{Name: "beta", Keys: []string{"ann"}}}
+		})
+		r.halt()
+		r = w.run()
+		w.until("at 50%", shows("v7", weight("50%")))
+		only("with v7", "v4", "v6", "v7")
+		a.mu.Lock()
+		if got := a.spec; got.Endpoints.Canary.Version != "v7" || len(got.Routing.Cohorts) != 1 {
+			t.Errorf("the router is made of %+v", got.Routing)
+		}
+		a.mu.Unlock()
 		a.deletes(r)
 	})
 }
