@@ -163,6 +163,9 @@ type Health struct {
 	// Short is the share of all traffic that what is ready of the role has no
 	// room for; 0 where nothing limits it, or nobody knows.
 	Short traffic.Weight `json:"short,omitempty"`
+	// Ours: it would be ready if Haldane had done what it has yet to do. The time
+	// that takes does not count against the arm.
+	Ours bool `json:"ours,omitempty"`
 }
 
 // GateKind says what is asked.

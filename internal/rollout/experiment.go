@@ -171,7 +171,7 @@ func (t *turn) variantLost() bool {
 		case t.stopped(role):
 			t.takeBack(fmt.Sprintf("%s (%s) did not become ready%s", a.Name, a.Version, t.message(role)))
 			return true
-		case late:
+		case late && !t.o.Workloads[role].Ours:
 			t.takeBack(fmt.Sprintf("%s (%s) was not ready within %s%s", a.Name, a.Version, t.s.Plan.readyWithin(), t.message(role)))
 			return true
 		}

@@ -183,6 +183,8 @@ func (p *player) health(o rollout.Observation, says map[string]string) {
 			h.Ready = true
 		case "starting":
 			h.Message = "the model is being loaded"
+		case "ours":
+			h.Ours, h.Message = true, "its pods are available, and nothing leads to them yet"
 		case "failed":
 			h.Failed, h.Message = true, "exit status 1"
 		case "old":

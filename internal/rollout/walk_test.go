@@ -337,9 +337,11 @@ func (w *walk) observe() rollout.Observation {
 	for i, rev := range []rollout.Revision{w.file.Stable, w.file.Canary} {
 		role := rollout.Role(i)
 		h := rollout.Health{Revision: rev.Hash, Ready: true}
-		switch often(w, role.String(), "ready", "starting", "failed", "unknown", "old") {
+		switch often(w, role.String(), "ready", "starting", "failed", "unknown", "old", "ours") {
 		case "starting":
 			h.Ready = false
+		case "ours":
+			h.Ready, h.Ours = false, true
 		case "failed":
 			h.Ready, h.Failed = false, role == traffic.Canary
 		case "unknown":

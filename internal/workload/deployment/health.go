@@ -91,7 +91,7 @@ func (w *Workload) canaryHealth(ctx context.Context, sc scene) (rollout.Health, 
 	h.Ready = !h.Failed && set.Status.AvailableReplicas > 0 && d.Spec.Paused && pinned && replicas(d) > 0
 	if !h.Ready && h.Message == "" {
 		h.Message = fmt.Sprintf("%d of %d pods of %s are available", set.Status.AvailableReplicas, replicas(d), d.Name)
-		if set.Status.AvailableReplicas > 0 && !(pinned && d.Spec.Paused) {
+		if h.Ours = !h.Failed && set.Status.AvailableReplicas > 0 && replicas(d) > 0; h.Ours {
 			h.Message += fmt.Sprintf(", and the Service %s does not lead to them yet", w.r.CanaryService())
 		}
 	}

@@ -321,3 +321,26 @@ func TestEditBetweenReadAndWrite(t *testing.T) {
 	}
 	w.wantImages("churn-canary", 1, "churn:v3")
 }
+
+// TestHaldanesOwnPartIsNoDelayOfTheCandidate: pods that are available, and that
+// Haldane has not led anything to yet, are not held against the version.
+func TestHaldanesOwnPartIsNoDelayOfTheCandidate(t *testing.T) {
+	w := bootstrapped(t, 2, nil)
+	w.image("churn:v2")
+	ours := false
+	for range 50 {
+		all, err := w.w.Observe(t.Context(), w.target())
+		w.must(err)
+		h := all[traffic.Canary]
+		if ours = ours || h.Ours; h.Ours && (h.Ready || h.Failed || !strings.Contains(h.Message, "does not lead to them yet")) {
+			t.Fatalf("%+v", h)
+		}
+		if h.Ready {
+			break
+		}
+		w.must(w.tick())
+	}
+	if !ours {
+		t.Error("it was never for Haldane to go on")
+	}
+}
