@@ -147,7 +147,7 @@ func TestUsersWhoStay(t *testing.T) {
 					}
 				}
 			}
-			t.Logf("of %d runs %d have a winner by requests, %d by groups of users", n, won[true], won[false])
+			t.Logf("%s: of %d runs %d have a winner by requests, %d by groups of users", tt.name, n, won[true], won[false])
 			if low := stats.Wilson(stats.Count{N: float64(n), K: float64(won[false])}, stats.Z95).Low; low > .05 {
 				t.Errorf("%d of %d runs of equal arms have a winner", won[false], n)
 			}
@@ -191,7 +191,7 @@ func TestUsersWhoStayDecide(t *testing.T) {
 						requests += float64(w.block) * float64(w.n)
 					}
 				}
-				t.Logf("blind %v: %d of %d won, after %.0f requests on average", blind, won, n, requests/math.Max(1, float64(won)))
+				t.Logf("%s, blind %v: %d of %d won, after %.0f requests on average", tt.name, blind, won, n, requests/math.Max(1, float64(won)))
 				if tt.always && won < n*8/10 {
 					t.Errorf("blind %v: the better arm won %d of %d runs", blind, won, n)
 				}

@@ -130,6 +130,9 @@ func TestUsersWhoStay(t *testing.T) {
 		t.Errorf("%d series of groups of one arm, want %d", n, 2*telemetry.Groups)
 	}
 	families := gather(t, c)
+	if n := testutil.CollectAndCount(c, "haldane_gateway_group_confidence"); n != 0 {
+		t.Errorf("%d series of numbers that no answer had", n)
+	}
 	if got := families["haldane_gateway_group_requests_total"]["7"].GetCounter().GetValue(); got != 1 {
 		t.Errorf("group 7 failed %g times, want once", got)
 	}

@@ -77,6 +77,14 @@ var gatewayMetrics = []struct {
 	{"confidence_squares_total", "Sum of squares of confidences.", []string{"arm", "version"}},
 	{"value", "Numeric predictions.", []string{"arm", "version"}},
 	{"value_squares_total", "Sum of squares of numeric predictions.", []string{"arm", "version"}},
+	{"group_confidence", "By group of users who stay on their arm: confidence of predictions.", []string{"arm", "version", "group"}},
+	{"group_confidence_squares_total", "Sum of squares of those confidences.", []string{"arm", "version", "group"}},
+	{"group_value", "By group of users who stay on their arm: numeric predictions.", []string{"arm", "version", "group"}},
+	{"group_value_squares_total", "Sum of squares of those predictions.", []string{"arm", "version", "group"}},
+	{"group_time_to_first_token_seconds", "By group of users who stay on their arm: time to the first token of streamed answers.", []string{"arm", "version", "group"}},
+	{"group_time_to_first_token_squares_total", "Sum of squares of those times, in seconds squared.", []string{"arm", "version", "group"}},
+	{"group_time_per_output_token_seconds", "By group of users who stay on their arm: time per token after the first of streamed answers.", []string{"arm", "version", "group"}},
+	{"group_time_per_output_token_squares_total", "Sum of squares of those times, in seconds squared.", []string{"arm", "version", "group"}},
 	{"assigned_total", "Requests, or users where they stay on their arm, that chance sent to each arm, by the weight it did so at.", []string{"arm", "weight"}},
 	{"pairs_total", "Mirrored requests with both answers in.", nil},
 	{"pairs_comparable_total", "Pairs of which both answers are good and could be read.", nil},
@@ -165,6 +173,26 @@ func (g *gateway) arm(e emitter, snap *telemetry.Snapshot, a *telemetry.ArmCount
 		"time_to_first_token": a.TTFTMoments, "time_per_output_token": a.PerTokenMoments,
 	} {
 		e.float(name+"_squares_total", m.SumSq, of...)
+	}
+	g.byGroup(e, a, of)
+}
+
+// byGroup sends the numbers of those groups of users that have any.
+func (g *gateway) byGroup(e emitter, a *telemetry.ArmCounts, of []string) {
+	for is, names := range map[telemetry.Number][2]string{
+		telemetry.Confidence: {"group_confidence", "group_confidence_squares_total"},
+		telemetry.Value:      {"group_value", "group_value_squares_total"},
+		telemetry.TTFT:       {"group_time_to_first_token_seconds", "group_time_to_first_token_squares_total"},
+		telemetry.PerToken:   {"group_time_per_output_token_seconds", "group_time_per_output_token_squares_total"},
+	} {
+		for i, m := range a.GroupMeans[is] {
+			if m.N == 0 {
+				continue
+			}
+			in := append(slices.Clone(of), strconv.Itoa(i))
+			e.summary(names[0], m.N, m.Sum, in...)
+			e.float(names[1], m.SumSq, in...)
+		}
 	}
 }
 

@@ -78,6 +78,7 @@ type armCells struct {
 	firstToken, tokenTime       moments
 	groups, groupErrors         row
 	alone, aloneErrors          row
+	groupMeans                  [NumNumbers][]moments
 	half, halfErrors            [2]cell
 }
 
@@ -94,6 +95,9 @@ func (c *armCells) init(o Options) {
 	if o.Sticky {
 		for _, h := range []*row{&c.groups, &c.groupErrors, &c.alone, &c.aloneErrors} {
 			*h = make(row, Groups)
+		}
+		for i := range c.groupMeans {
+			c.groupMeans[i] = make([]moments, Groups)
 		}
 	}
 }
@@ -124,6 +128,11 @@ func (c *armCells) drain(to *ArmCounts) {
 	c.groupErrors.drain(to.GroupErrors)
 	c.alone.drain(to.AloneRequests)
 	c.aloneErrors.drain(to.AloneErrors)
+	for i, groups := range c.groupMeans {
+		for g := range groups {
+			groups[g].drain(&to.GroupMeans[i][g])
+		}
+	}
 	for i := range c.half {
 		c.half[i].drain(&to.HalfRequests[i])
 		c.halfErrors[i].drain(&to.HalfErrors[i])

@@ -159,7 +159,7 @@ func (r *Recorder) observe(a *armCells, x *Exchange) {
 	a.latency[bin(r.opt.Edges, x.Latency)].Add(1)
 	a.latencySum.Add(int64(x.Latency))
 	if st := x.Stream; st != nil {
-		r.observeStream(a, st)
+		r.observeStream(a, x, st)
 	}
 	if x.Cancelled {
 		return
@@ -168,7 +168,7 @@ func (r *Recorder) observe(a *armCells, x *Exchange) {
 		a.unread.Add(1)
 	}
 	for i := range x.Predictions {
-		r.predict(a, &x.Predictions[i])
+		r.predict(a, x, &x.Predictions[i])
 	}
 }
 
@@ -199,19 +199,27 @@ func (a *armCells) group(x *Exchange) {
 	}
 }
 
-func (r *Recorder) observeStream(a *armCells, st *inference.StreamResult) {
+// number counts a number of an answer, for its group of users too if it has one.
+func (a *armCells) number(x *Exchange, to *moments, is Number, v float64) {
+	to.add(v)
+	if x.Keyed && a.groupMeans[is] != nil {
+		a.groupMeans[is][GroupOf(x.Bucket)].add(v)
+	}
+}
+
+func (r *Recorder) observeStream(a *armCells, x *Exchange, st *inference.StreamResult) {
 	if st.HasTTFT {
 		a.ttft[bin(r.opt.Edges, st.TTFT)].Add(1)
-		a.firstToken.add(r.opt.TTFT.Clip(st.TTFT.Seconds()))
+		a.number(x, &a.firstToken, TTFT, r.opt.TTFT.Clip(st.TTFT.Seconds()))
 	}
 	if st.TimePerOutputToken > 0 {
 		a.perToken[bin(r.opt.Edges, st.TimePerOutputToken)].Add(1)
-		a.tokenTime.add(r.opt.PerToken.Clip(st.TimePerOutputToken.Seconds()))
+		a.number(x, &a.tokenTime, PerToken, r.opt.PerToken.Clip(st.TimePerOutputToken.Seconds()))
 	}
 }
 
 // predict counts one prediction. Numbers that are not finite count as absent.
-func (r *Recorder) predict(a *armCells, p *inference.Prediction) {
+func (r *Recorder) predict(a *armCells, x *Exchange, p *inference.Prediction) {
 	if p.Unread() {
 		a.unread.Add(1)
 		return
@@ -222,15 +230,15 @@ func (r *Recorder) predict(a *armCells, p *inference.Prediction) {
 	}
 	if p.HasConfidence && isFinite(p.Confidence) {
 		unit := Bounds{0, 1}
-		x := unit.Clip(p.Confidence)
-		a.confidence.add(x)
-		a.confidenceBins[unit.Bin(x, ScoreBins)].Add(1)
+		v := unit.Clip(p.Confidence)
+		a.number(x, &a.confidence, Confidence, v)
+		a.confidenceBins[unit.Bin(v, ScoreBins)].Add(1)
 	}
 	if p.HasValue && isFinite(p.Value) {
-		x := r.opt.Value.Clip(p.Value)
-		a.value.add(x)
+		v := r.opt.Value.Clip(p.Value)
+		a.number(x, &a.value, Value, v)
 		if a.valueBins != nil {
-			a.valueBins[r.opt.Value.Bin(x, ScoreBins)].Add(1)
+			a.valueBins[r.opt.Value.Bin(v, ScoreBins)].Add(1)
 		}
 	}
 }

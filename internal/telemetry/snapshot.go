@@ -33,6 +33,8 @@ type ArmCounts struct {
 	// are those from when stable had all random traffic: all groups alike.
 	GroupRequests, GroupErrors []int64
 	AloneRequests, AloneErrors []int64
+	// The numbers below by group of users; nil unless sticky.
+	GroupMeans [NumNumbers][]Moments
 	// In two halves by a draw, of those without a sticky key, for the A/A control.
 	HalfRequests, HalfErrors [2]int64
 
@@ -52,6 +54,18 @@ type ArmCounts struct {
 	Stale, StaleErrors   int64 // decided before the newest generation
 	Warmup               int64
 }
+
+// Number is one of the numbers that answers have.
+type Number int
+
+// The numbers.
+const (
+	Confidence Number = iota
+	Value
+	TTFT
+	PerToken
+	NumNumbers
+)
 
 // Moments are count, sum and sum of squares of a number.
 type Moments struct {
@@ -120,6 +134,9 @@ func emptySnapshot(o Options) Snapshot {
 			for _, h := range s.Arms[i].byGroup() {
 				*h = make([]int64, Groups)
 			}
+			for j := range s.Arms[i].GroupMeans {
+				s.Arms[i].GroupMeans[j] = make([]Moments, Groups)
+			}
 		}
 	}
 	return s
@@ -175,6 +192,9 @@ func (s *Snapshot) clone() *Snapshot {
 		for _, h := range c.Arms[i].histograms() {
 			*h = slices.Clone(*h)
 		}
+		for j, m := range c.Arms[i].GroupMeans {
+			c.Arms[i].GroupMeans[j] = slices.Clone(m)
+		}
 	}
 	return &c
 }
@@ -198,7 +218,13 @@ func (a *ArmCounts) numbers() []*int64 {
 }
 
 func (a *ArmCounts) moments() []*Moments {
-	return []*Moments{&a.Confidence, &a.Value, &a.TTFTMoments, &a.PerTokenMoments}
+	out := []*Moments{&a.Confidence, &a.Value, &a.TTFTMoments, &a.PerTokenMoments}
+	for _, groups := range a.GroupMeans {
+		for i := range groups {
+			out = append(out, &groups[i])
+		}
+	}
+	return out
 }
 
 func (p *PairCounts) numbers() []*int64 {

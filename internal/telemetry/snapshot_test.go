@@ -95,8 +95,9 @@ func total(o Options, deltas []*Snapshot) *Snapshot {
 					(*h)[k] += (*b.histograms()[j])[k]
 				}
 			}
+			others := b.moments()
 			for j, m := range a.moments() {
-				n := b.moments()[j]
+				n := others[j]
 				m.N, m.Sum, m.SumSq = m.N+n.N, m.Sum+n.Sum, m.SumSq+n.SumSq
 			}
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/haldane-dev/haldane/internal/analysis"
 	"github.com/haldane-dev/haldane/internal/feedback"
+	"github.com/haldane-dev/haldane/internal/inference"
 	"github.com/haldane-dev/haldane/internal/metric"
 	"github.com/haldane-dev/haldane/internal/predictionid"
 	"github.com/haldane-dev/haldane/internal/stats"
@@ -70,5 +71,30 @@ func TestWhatComesBackIsCountedByGroup(t *testing.T) {
 	// Group 60 is the tenth of stable's, which come after the canary's twenty.
 	if d := cmp.Diff(stats.Moments{N: 1, Sum: 5, SumSq: 25}, got["value"].Stable.Values[20+9]); d != "" {
 		t.Errorf("value of stable (-want +got):\n%s", d)
+	}
+}
+
+// TestNumbersAreCountedByGroup: what answers say of themselves.
+func TestNumbersAreCountedByGroup(t *testing.T) {
+	w := newWorld(t)
+	q := metric.Query{Revision: "v2", Metrics: []metric.Metric{
+		{Name: "confidence", Kind: analysis.Mean, Of: "confidence"}, {Name: "value", Kind: analysis.Mean, Of: "value"},
+		{Name: "ttft", Kind: analysis.Mean, Of: "ttft"}, {Name: "tokens", Kind: analysis.Mean, Of: "timePerToken"},
+	}}
+	first := w.collect(q, "")
+	for _, keyed := range []bool{true, false} {
+		w.recorder.Observe(&telemetry.Exchange{Arm: traffic.Canary, Keyed: keyed, Bucket: 4200, Latency: time.Second, Read: true, Readable: true,
+			Predictions: []inference.Prediction{{Confidence: .5, HasConfidence: true, Value: .25, HasValue: true}},
+			Stream:      &inference.StreamResult{TTFT: time.Second, HasTTFT: true, TimePerOutputToken: 2 * time.Second}})
+	}
+	got := w.collect(q, first.Cursor).Metrics
+	for name, want := range map[string]float64{"confidence": .5, "value": .25, "ttft": 1, "tokens": 2} {
+		c := got[name].Canary
+		if c.N != 2 || len(c.Values) != telemetry.Groups || c.Values[42] != (stats.Moments{N: 1, Sum: want, SumSq: want * want}) {
+			t.Errorf("%s: %+v", name, c)
+		}
+		if got[name].Stable.Values != nil {
+			t.Errorf("%s of stable, which nobody asked: %+v", name, got[name].Stable)
+		}
 	}
 }

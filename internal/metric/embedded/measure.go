@@ -6,6 +6,7 @@ import (
 
 	"github.com/haldane-dev/haldane/internal/analysis"
 	"github.com/haldane-dev/haldane/internal/metric"
+	"github.com/haldane-dev/haldane/internal/stats"
 	"github.com/haldane-dev/haldane/internal/telemetry"
 	"github.com/haldane-dev/haldane/internal/traffic"
 )
@@ -56,7 +57,7 @@ func (c *comparison) measure(m metric.Metric) (x analysis.Measure, ok bool) {
 	case m.Kind == analysis.Drift:
 		return c.drift(m.Of)
 	case m.Kind == analysis.Mean:
-		return c.mean(m.Of)
+		return c.mean(m)
 	case m.Kind == analysis.Pairs:
 		return pairs(c.delta.Pairs, m.Of)
 	}
@@ -177,24 +178,43 @@ func byClass(counts []int64, names, bins []string) []int64 {
 	return out
 }
 
-func (c *comparison) mean(of string) (analysis.Measure, bool) {
+func (c *comparison) mean(of metric.Metric) (analysis.Measure, bool) {
+	var is telemetry.Number
 	var pick func(a *telemetry.ArmCounts) telemetry.Moments
-	switch of {
+	switch of.Of {
 	case "confidence":
-		pick = func(a *telemetry.ArmCounts) telemetry.Moments { return a.Confidence }
+		is, pick = telemetry.Confidence, func(a *telemetry.ArmCounts) telemetry.Moments { return a.Confidence }
 	case "value", "score":
-		pick = func(a *telemetry.ArmCounts) telemetry.Moments { return a.Value }
+		is, pick = telemetry.Value, func(a *telemetry.ArmCounts) telemetry.Moments { return a.Value }
 	case "ttft":
-		pick = func(a *telemetry.ArmCounts) telemetry.Moments { return a.TTFTMoments }
+		is, pick = telemetry.TTFT, func(a *telemetry.ArmCounts) telemetry.Moments { return a.TTFTMoments }
 	case "timePerToken":
-		pick = func(a *telemetry.ArmCounts) telemetry.Moments { return a.PerTokenMoments }
+		is, pick = telemetry.PerToken, func(a *telemetry.ArmCounts) telemetry.Moments { return a.PerTokenMoments }
 	default:
 		return analysis.Measure{}, false
 	}
 	return c.both(func(a *telemetry.ArmCounts) analysis.Counts {
 		m := pick(a)
-		return analysis.Counts{N: m.N, Sum: m.Sum, SumSq: m.SumSq}
+		out := analysis.Counts{N: m.N, Sum: m.Sum, SumSq: m.SumSq, Values: values(a.GroupMeans[is])}
+		if !of.Everyone {
+			out.Values = pair(c, out.Values)
+		}
+		return out
 	}), true
+}
+
+// values are the numbers of groups of users; nil if no answer had a user.
+func values(groups []telemetry.Moments) []stats.Moments {
+	some := false
+	out := make([]stats.Moments, len(groups))
+	for i, m := range groups {
+		out[i] = stats.Moments{N: float64(m.N), Sum: m.Sum, SumSq: m.SumSq}
+		some = some || m.N != 0
+	}
+	if !some {
+		return nil
+	}
+	return out
 }
 
 // pairs counts the mirrored requests that stable answered. The canary disagrees

@@ -21,10 +21,10 @@ var haldane = Preset{
 		{Kind: analysis.Drift, Of: "class"}:       {partClasses: `haldane_gateway_predictions_total{class!=""}`},
 		{Kind: analysis.Drift, Of: "confidence"}:  histogramOf("haldane_gateway_confidence"),
 		{Kind: analysis.Drift, Of: "value"}:       histogramOf("haldane_gateway_value"),
-		confidence:                                squared("confidence", "confidence_squares_total"),
-		{Kind: analysis.Mean, Of: "value"}:        squared("value", "value_squares_total"),
-		{Kind: analysis.Mean, Of: "ttft"}:         squared("time_to_first_token_seconds", "time_to_first_token_squares_total"),
-		{Kind: analysis.Mean, Of: "timePerToken"}: squared("time_per_output_token_seconds", "time_per_output_token_squares_total"),
+		confidence:                                byGroup(squared("confidence", "confidence_squares_total")),
+		{Kind: analysis.Mean, Of: "value"}:        byGroup(squared("value", "value_squares_total")),
+		{Kind: analysis.Mean, Of: "ttft"}:         byGroup(squared("time_to_first_token_seconds", "time_to_first_token_squares_total")),
+		{Kind: analysis.Mean, Of: "timePerToken"}: byGroup(squared("time_per_output_token_seconds", "time_per_output_token_squares_total")),
 		// A number that was predicted is neither right nor wrong.
 		{Kind: analysis.Outcome}: byGroup(Series{
 			partPredictions: `haldane_gateway_outcome_predictions_total{predicted!="none"}`,
