@@ -136,3 +136,47 @@ var experimentByRouteAgreements = []agreement{
 	{"labels", "mean: {of: confidence}", "outcome: {}", true},
 	{"labels under fixed weights", "mean: {of: confidence}, minEffect: 0.01}, allocation: Thompson", "outcome: {}, minEffect: 0.01}", false},
 }
+
+const experimentOfThree = `apiVersion: haldane.dev/v1alpha1
+kind: ModelRollout
+metadata: {name: churn}
+spec:
+  workload: {name: churn, variants: {large: {name: churn-large, service: large, version: v3}, small: {name: churn-small}}}
+  strategy:
+    experiment:
+      arms: [{name: stable, weight: 40}, {name: canary, weight: 30}, {name: large, weight: 20, always: [{header: {name: X-Arm}}]}, {name: small, weight: 10}]
+      goal: {outcome: {}}
+  routing: {gateway: {}}
+  analysis:
+    source: {prometheus: {address: "http://prometheus:9090", preset: haldane}}
+    metrics: [{name: errors, errorRate: {}}]
+`
+
+const (
+	threeArms     = "      arms: [{name: stable, weight: 40}, {name: canary, weight: 30}, {name: large, weight: 20, always: [{header: {name: X-Arm}}]}, {name: small, weight: 10}]\n"
+	threeVariants = "{large: {name: churn-large, service: large, version: v3}, small: {name: churn-small}}"
+)
+
+var experimentOfThreeAgreements = []agreement{
+	{"all by default", threeArms, "", false},
+	{"an arm too few", ", {name: small, weight: 10}", ", {name: canary, weight: 10}", true},
+	{"a variant without weight", "weight: 20, always: [{header: {name: X-Arm}}]}, {name: small, weight: 10}", "weight: 30}", true},
+	{"an arm that is no variant", "{name: small, weight", "{name: tiny, weight", true},
+	{"seven variants", threeVariants, "{a: {name: a}, b: {name: b}, c: {name: c}, d: {name: d}, e: {name: e}, f: {name: f}, g: {name: g}}", true},
+	{"a variant called stable", "small: {name: churn-small}", "stable: {name: churn-small}", true},
+	{"a variant with an odd name", "small: {name: churn-small}", "Small: {name: churn-small}", true},
+	{"a variant of no Deployment", "small: {name: churn-small}", "small: {service: churn-small}", true},
+	{"a variant of the candidate's", "small: {name: churn-small}", "small: {name: churn, service: other}", true},
+	{"a variant of stable's", "small: {name: churn-small}", "small: {name: churn-stable, service: other}", true},
+	{"a variant behind the user's Service", "small: {name: churn-small}", "small: {name: churn-small, service: churn}", true},
+	{"a variant behind another's Service", "small: {name: churn-small}", "small: {name: churn-small, service: large}", true},
+	{"a Deployment twice", "small: {name: churn-small}", "small: {name: churn-large}", true},
+	{"an odd version", "version: v3", "version: \"v 3\"", true},
+	{"an unknown field", "version: v3", "image: v3", true},
+	{"variants of a canary", "    experiment:\n" + threeArms + "      goal: {outcome: {}}\n", "    canary: {}\n", true},
+	{"promoted", "      goal:", "      then: Promote\n      goal:", true},
+	{"by another router", "{gateway: {}}", "{gatewayAPI: {httpRoute: churn, adopt: true}}", true},
+	{"counted elsewhere", "preset: haldane", "preset: model", true},
+	{"told apart otherwise", "preset: haldane", "preset: haldane, armBy: {pod: pod}", true},
+	{"a level", "{name: errors, errorRate: {}}", "{name: errors, errorRate: {}}, {name: level, gauge: {query: \"sum(x{v='{{version}}'})\", maxRatio: 1.1}}", true},
+}

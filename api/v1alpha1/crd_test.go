@@ -167,7 +167,8 @@ func TestReaderAndDefinitionAgree(t *testing.T) {
 		onCluster: agreements, plainOnCluster: routerAgreements,
 		blueGreenOnCluster: blueGreenAgreements, shadowOnCluster: shadowAgreements,
 		experimentOnCluster: experimentAgreements, experimentByRoute: experimentByRouteAgreements,
-		flagOnCluster: flagAgreements,
+		flagOnCluster:     flagAgreements,
+		experimentOfThree: experimentOfThreeAgreements,
 	} {
 		check(t, base, false)
 		for _, tc := range cases {

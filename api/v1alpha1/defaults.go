@@ -29,7 +29,7 @@ func (m *ModelRollout) Default() {
 		}
 	}
 	if x := m.Spec.Strategy.Experiment; x != nil {
-		x.setDefaults(m.Spec.Endpoints)
+		x.setDefaults(m.Spec.variants())
 		orDuration(&m.Spec.Analysis.MaxDuration, x.MaxDuration.Duration)
 	}
 	if g := m.Spec.Routing.Gateway; g != nil {

@@ -131,24 +131,21 @@ type GoalMean struct {
 	Missing string `json:"missing,omitempty"`
 }
 
-// All returns the endpoints by the names of their arms.
-func (e *Endpoints) All() map[string]Endpoint {
-	out := maps.Clone(e.Variants)
-	if out == nil {
-		out = map[string]Endpoint{}
+// variants are the names of the arms beside stable and canary, in their order.
+func (s *Spec) variants() []string {
+	switch {
+	case s.Endpoints != nil:
+		return slices.Sorted(maps.Keys(s.Endpoints.Variants))
+	case s.Workload != nil:
+		return slices.Sorted(maps.Keys(s.Workload.Variants))
 	}
-	out[ArmStable], out[ArmCanary] = e.Stable, e.Canary
-	return out
+	return nil
 }
 
 // setDefaults fills in the arms from the endpoints, stable and canary first.
-func (x *Experiment) setDefaults(e *Endpoints) {
+func (x *Experiment) setDefaults(variants []string) {
 	if len(x.Arms) == 0 {
-		names := []string{ArmStable, ArmCanary}
-		if e != nil {
-			names = append(names, slices.Sorted(maps.Keys(e.Variants))...)
-		}
-		for _, name := range names {
+		for _, name := range append([]string{ArmStable, ArmCanary}, variants...) {
 			x.Arms = append(x.Arms, ExperimentArm{Name: name})
 		}
 	}
@@ -289,17 +286,18 @@ func (v *validator) arms(path string, x *Experiment, s *Spec) {
 	for _, c := range s.Routing.Cohorts {
 		cohorts[c.Name] = true
 	}
-	left, known := map[string]bool{ArmStable: true, ArmCanary: true}, v.cluster || s.Endpoints != nil
-	if s.Endpoints != nil {
-		for name := range s.Endpoints.Variants {
-			left[name] = true
-		}
+	left, known, in := map[string]bool{ArmStable: true, ArmCanary: true}, s.Endpoints != nil, "endpoints.variants"
+	if v.cluster {
+		known, in = s.Workload != nil, "workload.variants"
+	}
+	for _, name := range s.variants() {
+		left[name] = true
 	}
 	sum, weighed := 0, 0
 	for i, a := range x.Arms {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		if known && !left[a.Name] {
-			v.add(at+".name", "%q is no endpoint, or is written twice: name each of stable, canary and endpoints.variants once", a.Name)
+			v.add(at+".name", "%q is no endpoint, or is written twice: name each of stable, canary and %s once", a.Name, in)
 		}
 		delete(left, a.Name)
 		if a.Weight != nil {

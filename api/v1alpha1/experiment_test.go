@@ -115,4 +115,11 @@ func TestTheDocumentedExperiments(t *testing.T) {
 	if n < 2 {
 		t.Errorf("docs/experiments.md has %d files", n)
 	}
+	const example = "../../examples/experiment/cluster.yaml"
+	if text, err = os.ReadFile(example); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadCluster(example, strings.NewReader(string(text))); err != nil || r.create(string(text)) != nil {
+		t.Errorf("%v; %v", err, r.create(string(text)))
+	}
 }

@@ -68,6 +68,15 @@ func (w *Workload) setDefaults() {
 	if w.Replicas.By == "" {
 		w.Replicas.By = "Share"
 	}
+	for name, v := range w.Variants {
+		if v.Service == "" {
+			v.Service = v.Name
+		}
+		if v.Version == "" {
+			v.Version = name
+		}
+		w.Variants[name] = v
+	}
 }
 
 func (r *Routing) setDefaults(w *Workload) {

@@ -61,6 +61,10 @@ type ModelRolloutStatus struct {
 	// Evidence of each metric, in the order of the spec.
 	// +listType=atomic
 	Evidence []MetricStatus `json:"evidence,omitempty"`
+	// Arms of an experiment.
+	// +listType=map
+	// +listMapKey=name
+	Arms []ArmStatus `json:"arms,omitempty"`
 	// Warnings are standing conditions a person should know.
 	// +listType=atomic
 	Warnings []string `json:"warnings,omitempty"`
@@ -82,6 +86,20 @@ type RevisionStatus struct {
 	Ready bool `json:"ready,omitempty"`
 	// Message says what is wrong with it.
 	Message string `json:"message,omitempty"`
+}
+
+// ArmStatus is one arm of an experiment.
+type ArmStatus struct {
+	Name    string `json:"name"`
+	Version string `json:"version,omitempty"`
+	// Share of random traffic that it is to have: "30%".
+	Share string `json:"share,omitempty"`
+	// Ready pods of it.
+	Ready bool `json:"ready,omitempty"`
+	// Message says what is wrong with it.
+	Message string `json:"message,omitempty"`
+	// Closed says why it has no more traffic.
+	Closed string `json:"closed,omitempty"`
 }
 
 // WeightStatus is the candidate's share, wanted and reported.

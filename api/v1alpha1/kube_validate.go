@@ -57,6 +57,7 @@ func (v *validator) onCluster(s *Spec) {
 		return
 	}
 	v.workload("spec.workload", w)
+	v.workloadVariants("spec.workload.variants", s)
 	if i := s.Routing.Istio; i != nil && i.DestinationRule != "" && w.Pair == nil {
 		v.add("spec.routing.istio.destinationRule", "makes subsets of a pair of Deployments: write workload.pair, or leave it out")
 	}

@@ -39,6 +39,29 @@ type Workload struct {
 	Replicas *CanaryReplicas `json:"replicas,omitempty"`
 	// Track names what, beside the pod template, makes a new revision.
 	Track *Track `json:"track,omitempty"`
+	// Variants are further arms of an experiment, by name: Deployments of the
+	// user's own that run already and that nobody scales or edits meanwhile.
+	// +kubebuilder:validation:MaxProperties=6
+	// +kubebuilder:validation:XValidation:rule="self.all(n, size(n) <= 63 && n.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && !(n in ['stable', 'canary']))",message="a name is none of a variant: write lower-case letters, digits and dashes, and not stable or canary"
+	Variants map[string]WorkloadVariant `json:"variants,omitempty"`
+}
+
+// WorkloadVariant is a further arm of an experiment: a Deployment, and the Service
+// that reaches its pods and no others.
+type WorkloadVariant struct {
+	// Name of the Deployment, in the rollout's namespace.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name"`
+	// Service that reaches it; NAME unless said otherwise.
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Service string `json:"service,omitempty"`
+	// Version as people call it; the arm's name unless said otherwise.
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?$`
+	Version string `json:"version,omitempty"`
 }
 
 // Pair is two Deployments of the user's own.

@@ -88,22 +88,33 @@ func variantArms(of []experiment.Arm) []check.Arm {
 
 // clusterArms are the Services of both arms.
 func clusterArms(r cluster.Rollout) arms {
+	var further []experiment.Arm
+	if x := r.Spec.Strategy.Experiment; x != nil && len(x.Arms) > traffic.NumArms {
+		for _, a := range x.Arms[traffic.NumArms:] {
+			further = append(further, experiment.Arm{Name: a.Name})
+		}
+	}
 	return arms{
-		secrets: clusterSecrets(r),
+		secrets:  clusterSecrets(r),
+		variants: variantArms(further),
 		address: func(ctx context.Context, arm traffic.Arm, c check.Check) (string, error) {
 			port, protocol := int32(c.Port), "http"
 			if c.GRPC {
 				protocol = "grpc"
 			}
+			name, from := r.StableService(), r.StableService()
+			switch i := int(arm) - traffic.NumArms; {
+			case arm == traffic.Canary:
+				name = r.CanaryService()
+			case i >= 0 && i < len(further):
+				name = r.Spec.Workload.Variants[further[i].Name].Service
+				from = name
+			}
 			if port == 0 {
 				var err error
-				if port, err = object.Port(ctx, r, protocol); err != nil {
+				if port, err = object.PortOf(ctx, r, from, protocol); err != nil {
 					return "", err
 				}
-			}
-			name := r.StableService()
-			if arm == traffic.Canary {
-				name = r.CanaryService()
 			}
 			return "http://" + net.JoinHostPort(name+"."+r.Namespace+".svc", strconv.Itoa(int(port))), nil
 		},

@@ -54,6 +54,11 @@ func experimentPlan(m *v1alpha1.ModelRollout, stable, canary rollout.Revision) (
 			versions[name] = v.Version
 		}
 	}
+	if w := m.Spec.Workload; w != nil {
+		for name, v := range w.Variants {
+			versions[name] = v.Version
+		}
+	}
 	e := experimentConfig(x, versions)
 	e.Goal.After = m.Spec.Analysis.Warmup.Duration + goalMaturity(x.Goal)
 	for _, a := range e.Arms {

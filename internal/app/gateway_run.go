@@ -65,7 +65,11 @@ func (r *replica) answer(m *v1alpha1.ModelRollout) error {
 	value, _ := valueBounds(m, "value")
 	serving := func() exporter.Serving {
 		d := r.recorders.Serving()
-		return exporter.Serving{Rollout: d.Rollout, Versions: d.Versions()}
+		out := exporter.Serving{Rollout: d.Rollout, Versions: d.Versions()}
+		for i, v := range d.Variants {
+			out.Variants = append(out.Variants, exporter.Variant{Name: d.Split.Variants[i].Name, Version: v.Version})
+		}
+		return out
 	}
 	metrics, err := exporter.Handler(
 		steadily{r.recorders, exporter.Gateway(serving, r.recorders.Snapshot, value)},

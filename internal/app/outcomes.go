@@ -26,9 +26,9 @@ type outcomes struct {
 
 	mu       sync.Mutex
 	revision string
-	versions [traffic.NumArms]string
+	serving  fleet.Document
 	since    map[time.Duration]time.Time // what was asked for last
-	sums     map[time.Duration]*[traffic.NumArms]feedback.Parted
+	sums     map[time.Duration][]feedback.Parted
 }
 
 // maturities are those at which any metric of m, or the goal of its experiment,
@@ -57,7 +57,7 @@ func newOutcomes(l *feedback.Ledger, at []time.Duration, events map[string]feedb
 }
 
 // of returns what is known of the revision of d. It begins anew with each, and
-// with each pair of versions: nothing is shown under another name than before.
+// with other versions: nothing is shown under another name than before.
 func (o *outcomes) of(d fleet.Document) (exporter.Feedback, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -65,9 +65,9 @@ func (o *outcomes) of(d fleet.Document) (exporter.Feedback, error) {
 		o.revision, o.since = d.Revision, map[time.Duration]time.Time{}
 		o.sums = nil
 	}
-	if o.sums == nil || d.Versions() != o.versions {
-		o.versions = d.Versions()
-		o.sums = map[time.Duration]*[traffic.NumArms]feedback.Parted{}
+	if o.sums == nil || !d.Serves(o.serving) {
+		o.serving = d
+		o.sums = map[time.Duration][]feedback.Parted{}
 	}
 	out := exporter.Feedback{Items: map[string]int64{}}
 	for status, n := range o.ledger.Tally().Items {
@@ -77,7 +77,8 @@ func (o *outcomes) of(d fleet.Document) (exporter.Feedback, error) {
 		if err := o.advance(maturity); err != nil {
 			return out, err
 		}
-		for arm, parts := range o.sums[maturity] {
+		sums := o.sums[maturity]
+		for arm, parts := range sums[:min(len(sums), d.Split.Arms())] {
 			at := exporter.Outcome{Arm: traffic.Arm(arm), Maturity: maturity}
 			o.tell(&out, at, parts)
 			for i, group := range parts.Groups {
@@ -121,7 +122,7 @@ func (o *outcomes) advance(maturity time.Duration) error {
 	o.since[maturity] = next
 	sums := o.sums[maturity]
 	if sums == nil {
-		sums = &[traffic.NumArms]feedback.Parted{}
+		sums = make([]feedback.Parted, len(parts))
 		for arm := range sums {
 			sums[arm] = feedback.NewParted()
 		}

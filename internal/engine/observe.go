@@ -116,7 +116,7 @@ func (e *Engine) collect(ctx context.Context, g *gathered) {
 func (e *Engine) ask(ctx context.Context, end moment) *asking {
 	q := query(e.id, e.state, e.currentSpec())
 	w := metric.Window{
-		After: e.state.Cursor, Start: e.block.start, End: end.now, Weight: e.block.traffic.Canary.Share(),
+		After: e.state.Cursor, Start: e.block.start, End: end.now, Weight: e.block.traffic.Canary.Share(), Slots: e.block.traffic.Slots,
 	}
 	if e.anew {
 		w.After = ""

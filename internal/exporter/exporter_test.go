@@ -45,7 +45,7 @@ func TestGateway(t *testing.T) {
 	r := recorder(telemetry.Options{})
 	c := exporter.Gateway(serving, r.Snapshot, telemetry.Bounds{})
 	want := `
-# HELP haldane_gateway_assigned_total Requests, or users where they stay on their arm, that chance sent to each arm, by the weight it did so at.
+# HELP haldane_gateway_assigned_total Requests, or users where they stay on their arm, that chance sent to each arm, by the weight it did so at, or by who had each hundredth of an experiment with variants.
 # TYPE haldane_gateway_assigned_total counter
 haldane_gateway_assigned_total{arm="canary",rollout="churn",weight="0.25"} 1
 haldane_gateway_assigned_total{arm="stable",rollout="churn",weight="0.25"} 0

@@ -134,7 +134,8 @@ type place struct {
 
 // named returns the name of a metric at a place, and its labels.
 func (p place) named(now Serving, name string, labels []string) (string, []string) {
-	of := append([]string{p.arm.String(), now.Versions[p.arm], strconv.FormatFloat(p.maturity.Seconds(), 'g', -1, 64)}, labels...)
+	arm, version := now.arm(p.arm)
+	of := append([]string{arm, version, strconv.FormatFloat(p.maturity.Seconds(), 'g', -1, 64)}, labels...)
 	if p.group == "" {
 		return name, of
 	}

@@ -85,7 +85,7 @@ var gatewayMetrics = []struct {
 	{"group_time_to_first_token_squares_total", "Sum of squares of those times, in seconds squared.", []string{"arm", "version", "group"}},
 	{"group_time_per_output_token_seconds", "By group of users who stay on their arm: time per token after the first of streamed answers.", []string{"arm", "version", "group"}},
 	{"group_time_per_output_token_squares_total", "Sum of squares of those times, in seconds squared.", []string{"arm", "version", "group"}},
-	{"assigned_total", "Requests, or users where they stay on their arm, that chance sent to each arm, by the weight it did so at.", []string{"arm", "weight"}},
+	{"assigned_total", "Requests, or users where they stay on their arm, that chance sent to each arm, by the weight it did so at, or by who had each hundredth of an experiment with variants.", []string{"arm", "weight"}},
 	{"pairs_total", "Mirrored requests with both answers in.", nil},
 	{"pairs_comparable_total", "Pairs of which both answers are good and could be read.", nil},
 	{"pairs_disagree_total", "Comparable pairs with different predictions.", nil},
@@ -107,13 +107,18 @@ func (g *gateway) Describe(ch chan<- *prometheus.Desc) {
 func (g *gateway) Collect(ch chan<- prometheus.Metric) {
 	now, snap := g.serving(), g.snapshot()
 	e := emitter{ch: ch, descs: g.descs, rollout: now.Rollout}
-	for arm := range snap.Arms {
+	for arm := range snap.Arms[:min(len(snap.Arms), traffic.NumArms+len(now.Variants))] {
 		name, version := now.arm(traffic.Arm(arm))
 		g.arm(e, snap, &snap.Arms[arm], []string{name, version})
 	}
 	for _, a := range snap.Assigned {
 		if a.Slots != "" {
-			continue // more arms than a weight divides between
+			// More arms than one weight divides between: the slots tell them all.
+			for arm, n := range append([]int64{a.Stable, a.Canary}, a.Variants...)[:min(traffic.NumArms+len(a.Variants), traffic.NumArms+len(now.Variants))] {
+				name, _ := now.arm(traffic.Arm(arm))
+				e.count("assigned_total", n, name, a.Slots)
+			}
+			continue
 		}
 		w := strconv.FormatFloat(a.Weight.Share(), 'g', -1, 64)
 		e.count("assigned_total", a.Stable, traffic.Stable.String(), w)

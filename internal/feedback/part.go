@@ -31,32 +31,32 @@ type Parted struct {
 
 // Parts returns the mature cohorts that Matured would, by arm and by how the
 // predicted class reads, as they were counted here; and where to ask on.
-func (l *Ledger) Parts(q Question) (parts [traffic.NumArms]Parted, next time.Time, err error) {
+func (l *Ledger) Parts(q Question) (parts []Parted, next time.Time, err error) {
+	parts = make([]Parted, l.opt.Arms)
 	for arm := range parts {
 		parts[arm] = NewParted()
 	}
-	// Arms of an experiment beyond the two are counted by one process alone.
 	next, err = l.matured(q, visit{
 		cohort: func(c cell, n counts) {
-			if c.arm < traffic.NumArms {
+			if int(c.arm) < len(parts) {
 				parts[c.arm].Classes[reads(c.class)] = parts[c.arm].Classes[reads(c.class)].plus(n)
 			}
 		},
 		event: func(c cell, n counts) {
-			if c.arm < traffic.NumArms {
+			if int(c.arm) < len(parts) {
 				parts[c.arm].Events[c.class] = parts[c.arm].Events[c.class].plus(n)
 			}
 		},
 		groups: func(c cell, groups grouped) {
 			for i, n := range groups {
-				if g, ok := groupOf(parts[:], c.arm, i); ok {
+				if g, ok := groupOf(parts, c.arm, i); ok {
 					g.Classes[c.class] = g.Classes[c.class].plus(n)
 				}
 			}
 		},
 		eventGroups: func(c cell, groups grouped) {
 			for i, n := range groups {
-				if g, ok := groupOf(parts[:], c.arm, i); ok {
+				if g, ok := groupOf(parts, c.arm, i); ok {
 					g.Events[c.class] = g.Events[c.class].plus(n)
 				}
 			}

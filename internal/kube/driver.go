@@ -192,7 +192,16 @@ func lacking(can traffic.Capabilities, p rollout.Plan) string {
 	if p.Split.Sticky != (traffic.Sticky{}) && !can.Sticky {
 		return "keep users on their arm"
 	}
-	for _, m := range slices.Concat(p.Split.Always, p.Split.Never) {
+	if p.Experiment != nil && len(p.Experiment.Arms) > traffic.NumArms && !can.Variants {
+		return "divide traffic between more than two arms"
+	}
+	forced := slices.Concat(p.Split.Always, p.Split.Never)
+	if p.Experiment != nil {
+		for _, a := range p.Experiment.Arms {
+			forced = append(forced, a.Always...)
+		}
+	}
+	for _, m := range forced {
 		switch {
 		case m.Header != nil && !can.Header:
 			return "match headers"

@@ -9,7 +9,9 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
+	"github.com/haldane-dev/haldane/internal/experiment"
 	"github.com/haldane-dev/haldane/internal/rollout"
+	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
 func compares(change func(*v1alpha1.Experiment)) *v1alpha1.ModelRollout {
@@ -47,6 +49,9 @@ func TestAnExperiment(t *testing.T) {
 				s := w.until("compared", weight("50%"))
 				if !strings.Contains(s.Waiting, "Comparing stable 50%, canary 50%") {
 					t.Errorf("waiting: %s", s.Waiting)
+				}
+				if want := []v1alpha1.ArmStatus{{Name: "stable", Share: "50%", Ready: true}, {Name: "canary", Share: "50%", Ready: true}}; !slices.Equal(s.Arms, want) {
+					t.Errorf("arms: %+v", s.Arms)
 				}
 				r.halt() // and goes on where it was
 				w.run()
@@ -89,4 +94,56 @@ func TestAWinnerIsPromoted(t *testing.T) {
 			t.Errorf("reason: %s", s.Reason)
 		}
 	})
+}
+
+// TestThreeArms: one arm that is edited is closed, its users go to the control,
+// and the others are compared to the end.
+func TestThreeArms(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		w.models.large = &rollout.Health{Ready: true}
+		w.worse(2)
+		m := compares(func(x *v1alpha1.Experiment) { x.MaxDuration.Duration, *x.Goal.MinEffect = 3*time.Hour, 0.0001 })
+		m.Spec.Workload.Variants = map[string]v1alpha1.WorkloadVariant{"large": {Name: "churn-large"}}
+		m.Spec.Routing = v1alpha1.Routing{Gateway: &v1alpha1.Gateway{}}
+		m.Spec.Analysis.Source.Prometheus.Preset = "haldane"
+		w.create(m)
+		r := w.run()
+		w.settle(r)
+		w.offer(r, "b")
+		shares := func(s v1alpha1.ModelRolloutStatus) (out []string) {
+			for _, a := range s.Arms {
+				out = append(out, a.Name+" "+a.Share)
+			}
+			return out
+		}
+		w.until("divided", func(s v1alpha1.ModelRolloutStatus) bool {
+			return slices.Equal(shares(s), []string{"stable 40%", "canary 30%", "large 30%"}) && s.Weight.Observed == "30%"
+		})
+		w.models.mu.Lock()
+		w.models.large = &rollout.Health{Failed: true, Message: "Deployment churn-large was edited"}
+		w.models.mu.Unlock()
+		s := w.until("closed", func(s v1alpha1.ModelRolloutStatus) bool { return len(s.Arms) == 3 && s.Arms[2].Closed != "" })
+		if !slices.Equal(shares(s), []string{"stable 70%", "canary 30%", "large 0%"}) || !strings.Contains(s.Arms[2].Closed, "was edited") {
+			t.Errorf("arms: %+v", s.Arms)
+		}
+		if s = w.until("ended", phase(rollout.Completed)); !strings.Contains(s.Reason, "against stable") && !strings.Contains(s.Reason, "wins") {
+			t.Errorf("reason: %s", s.Reason)
+		}
+		if !slices.Contains(w.events(), string(rollout.EventClosed)) {
+			t.Errorf("events %v", w.events())
+		}
+	})
+}
+
+// TestRoutersOfTwoArms: more are refused, and so is what one of them asks for and
+// the router cannot do.
+func TestRoutersOfTwoArms(t *testing.T) {
+	p := rollout.Plan{Experiment: &experiment.Config{Arms: make([]experiment.Arm, 3)}}
+	if got := lacking(traffic.Capabilities{Weights: true}, p); !strings.Contains(got, "more than two arms") {
+		t.Errorf("%q", got)
+	}
+	p.Experiment.Arms[2].Always = []traffic.Match{{Country: []string{"NL"}}}
+	if got := lacking(traffic.Capabilities{Weights: true, Variants: true}, p); got != "match countries" {
+		t.Errorf("%q", got)
+	}
 }

@@ -63,6 +63,7 @@ func project(out *v1alpha1.ModelRolloutStatus, s seen) {
 		out.Weight.Mirror = e.Wanted.Mirror.String()
 	}
 	out.Verdict, out.Evidence = string(e.Verdict.Decision), evidence(e.Verdict)
+	out.Arms = arms(e)
 	out.Warnings = append(out.Warnings, e.Warnings...)
 	out.Began, out.StepBegan, out.Deadline = when(e.Began), when(e.StepBegan), when(e.Deadline)
 	conditions(out, s, phase)
@@ -83,6 +84,22 @@ func shown(s rollout.State) rollout.Phase {
 
 func revision(r rollout.Revision, h rollout.Health) v1alpha1.RevisionStatus {
 	return v1alpha1.RevisionStatus{Version: r.Version, Hash: r.Hash, Ready: h.Ready && h.Revision == r.Hash, Message: clipped(h.Message, 512)}
+}
+
+// arms are those of an experiment.
+func arms(e *engine.Status) []v1alpha1.ArmStatus {
+	if e.Experiment == nil {
+		return nil
+	}
+	var out []v1alpha1.ArmStatus
+	for i, a := range e.Experiment.Arms {
+		h := e.Workloads[a.Name]
+		out = append(out, v1alpha1.ArmStatus{
+			Name: a.Name, Version: a.Version, Share: e.Wanted.Share(traffic.Arm(i)).String(),
+			Ready: h.Ready, Message: clipped(h.Message, 512), Closed: clipped(a.Closed, 512),
+		})
+	}
+	return out
 }
 
 // evidence is each metric's in parts of what suffices.

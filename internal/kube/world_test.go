@@ -154,6 +154,7 @@ type models struct {
 	stuck             int  // how often a release fails
 	released          int
 	blocks            *cluster.Condition
+	large             *rollout.Health // of a further arm, nil if there is none
 }
 
 func (m *models) edit(revision string) {
@@ -180,6 +181,9 @@ func (m *models) healthy(_ context.Context, h map[rollout.Role]rollout.Health) e
 	}
 	c.Revision = m.runs
 	h[traffic.Canary] = c
+	if m.large != nil {
+		h[traffic.NumArms] = *m.large
+	}
 	return nil
 }
 
@@ -302,6 +306,13 @@ func (h *history) Collect(ctx context.Context, q metric.Query, w metric.Window) 
 		return analysis.Sample{}, err
 	}
 	out := analysis.Sample{Cursor: string(cursor), Metrics: map[string]analysis.Measure{}}
+	if w.Slots != "" { // the further arm never fails, and has as many requests as stable
+		none := analysis.Counts{N: sum.StableN}
+		out.Variants = []analysis.Variant{{Metrics: map[string]analysis.Measure{
+			"errors":              {Stable: analysis.Counts{N: sum.StableN, K: sum.StableK}, Canary: none},
+			experiment.GoalMetric: {Canary: none},
+		}}}
+	}
 	for _, m := range q.Metrics {
 		if m.Kind == analysis.Pairs { // every copy is answered, and disagrees where the candidate is wrong
 			out.Metrics[m.Name] = analysis.Measure{Pairs: sum.StableN, Disagree: sum.StableN * h.wrong() / 100}
@@ -349,6 +360,10 @@ func planOf(m *v1alpha1.ModelRollout, stable, canary rollout.Revision) (engine.S
 	metrics := []metric.Metric{{Name: "errors", Kind: kind}}
 	if x := m.Spec.Strategy.Experiment; x != nil {
 		metrics = append(metrics, compared(&p, x))
+		if len(m.Spec.Workload.Variants) > 0 {
+			p.Experiment.Arms = []experiment.Arm{{Name: "stable", Weight: 40}, {Name: "canary", Version: "v2", Weight: 30}, {Name: "large", Version: "v3", Weight: 30}}
+			p.Steps[0].Weight = traffic.Percent(30)
+		}
 	}
 	return engine.Spec{Plan: p, Metrics: metrics}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/haldane-dev/haldane/internal/analysis"
+	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
 // ErrUnavailable marks a source that cannot answer now. The rollout holds and
@@ -59,6 +60,9 @@ type Window struct {
 	// that sees only what was counted between two readings leaves out what
 	// straddles a change of it.
 	Weight float64
+	// Slots are who has each hundredth of random traffic all through it, of an
+	// experiment with variants; "" for two arms.
+	Slots string
 }
 
 // Source counts what happened since the last block, per arm.
@@ -69,4 +73,22 @@ type Source interface {
 	// Block, Weight and Stage are left to the caller. The error wraps
 	// ErrUnavailable when trying again later may help.
 	Collect(ctx context.Context, q Query, w Window) (analysis.Sample, error)
+}
+
+// OfPair leaves, of what is told by group of users in an experiment with variants,
+// the groups that began on a treatment or on stable, the treatment's first: as if
+// there were nobody else. slots are those of the Query.
+func OfPair[T any](slots string, treatment traffic.Arm, all []T) []T {
+	if slots == "" || len(all) != len(slots) {
+		return all
+	}
+	var out []T
+	for _, arm := range []traffic.Arm{treatment, traffic.Stable} {
+		for i, g := range all {
+			if slots[i] == '0'+byte(arm) {
+				out = append(out, g)
+			}
+		}
+	}
+	return out
 }

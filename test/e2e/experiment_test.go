@@ -49,3 +49,28 @@ func testFutile(s *stage) {
 	s.only("v1")
 	s.load.unharmed(s.begun)
 }
+
+// testArms: three arms, one of them a Deployment of its own. Labels of all three
+// decide, and the control wins.
+func testArms(s *stage) {
+	at := s.release("wrong")
+	s.watch.carried(at, "wrong", "33%")
+	end := s.watch.phase(at, "wrong", "Completed")
+	if r := end.status.Reason; !strings.HasPrefix(r, "stable wins: it is better than canary by ") || !strings.Contains(r, " and drift by ") {
+		s.t.Errorf("the reason is %q", r)
+	}
+	seen := count(s.load.between(at, end.at))
+	for _, version := range []string{"v1", "wrong", "drift"} {
+		if seen[version] < 100 {
+			s.t.Errorf("%s answered %d of %v", version, seen[version], seen)
+		}
+	}
+	eventually(s.t, "the candidate has ended", func() error { return s.replicas("churn", 0) })
+	if err := s.replicas("churn-drift", 1); err != nil {
+		s.t.Error(err)
+	}
+	s.only("v1")
+	s.labels.taken()
+	s.load.unharmed(s.begun)
+	s.saw("drift", at, end)
+}

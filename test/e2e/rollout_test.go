@@ -49,7 +49,7 @@ apiVersion: haldane.dev/v1alpha1
 kind: ModelRollout
 metadata: {name: churn, namespace: NAMESPACE}
 spec:
-  workload: {name: churn}
+  workload: WORKLOAD
   routing: ROUTING
   strategy: STRATEGY
   analysis:

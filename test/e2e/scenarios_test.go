@@ -29,6 +29,7 @@ type scenario struct {
 	by     string // another strategy than a canary
 	source string // another Prometheus than the driver's
 	goal   bool   // arms are compared by a goal, and otherwise by errors alone
+	arms   string // what is compared beside stable and the candidate
 	pairs  string // a metric of mirrored requests
 	alone  bool   // and no other
 	run    func(*stage)
@@ -51,9 +52,11 @@ var scenarios = []scenario{
 	{name: "times", run: testTimes, only: "gateway", pairs: "{of: latency, maxSlower: 20ms, maxDisagreement: 25%}", alone: true,
 		by: "{shadow: {percent: 50, for: 8s, scaleDownDelay: 2s, readyWithin: 2m}}"},
 	{name: "experiment", run: testExperiment, only: "gateway", told: true, goal: true,
-		by: "{experiment: {goal: {outcome: {maturity: 5s}}, then: Promote, maxDuration: 10m, scaleDownDelay: 2s, readyWithin: 2m}}"},
+		by: "{experiment: {goal: {outcome: {maturity: 5s}, minEffect: 0.00001}, then: Promote, maxDuration: 10m, scaleDownDelay: 2s, readyWithin: 2m}}"},
 	{name: "allocated", run: testAllocated, only: "gateway", goal: true,
 		by: "{experiment: {goal: {mean: {of: confidence}, minEffect: 0.01}, allocation: Thompson, allocateEvery: 5s, then: Promote, maxDuration: 10m, scaleDownDelay: 2s, readyWithin: 2m}}"},
+	{name: "arms", run: testArms, only: "gateway", told: true, goal: true, arms: "{drift: {name: churn-drift}}",
+		by: "{experiment: {goal: {outcome: {maturity: 5s}, minEffect: 0.00001}, maxDuration: 10m, scaleDownDelay: 2s, readyWithin: 2m}}"},
 	{name: "futile", run: testFutile, only: "gatewayapi", goal: true,
 		source: `preset: traefik, series: {goal: {total: traefik_service_requests_total, bad: "traefik_service_requests_total{code=~\"5..\"}"}}`,
 		by:     "{experiment: {goal: {outcome: {maturity: 1s}, minEffect: 0.05}, maxDuration: 10m, scaleDownDelay: 2s, readyWithin: 2m}}"},
@@ -102,6 +105,9 @@ func begun(t *testing.T, w *world, d driver, x scenario) *stage {
 	s := &stage{space: w.space(t, d.name+"-"+path.Base(t.Name())), driver: d}
 	s.apply(model, "REPLICAS", fmt.Sprint(d.replicas))
 	s.apply(d.before, "SETTINGS", clustertest.XDSBootstrap("caller", s.name, "$(POD_IP)"))
+	if x.arms != "" {
+		s.apply(strings.NewReplacer("churn:v1", "churn:drift", "name: churn,", "name: churn-drift,", "app: churn", "app: churn-drift").Replace(model), "REPLICAS", "1")
+	}
 	s.kubectl("rollout", "status", "deployment/churn", "--timeout="+patience.String())
 	send := d.send(s.space)
 	if x.told || x.buys {
@@ -136,7 +142,7 @@ func begun(t *testing.T, w *world, d driver, x scenario) *stage {
 		analysis = strings.Replace(analysis, onErrors, "", 1)
 	}
 	s.watch = s.space.watch()
-	s.apply(rolloutFile, "ROUTING", d.routing, "STRATEGY", strategy, "ANALYSIS", analysis)
+	s.apply(rolloutFile, "WORKLOAD", fmt.Sprintf("{name: churn, variants: %s}", cmp.Or(x.arms, "{}")), "ROUTING", d.routing, "STRATEGY", strategy, "ANALYSIS", analysis)
 	s.watch.await(s.begun, "the rollout has begun", func(x v1alpha1.ModelRolloutStatus) bool {
 		return x.Phase == "Idle" && x.Stable.Version == "v1" && x.Weight.Observed == "0%" && x.Weight.Level == "Accepted"
 	})

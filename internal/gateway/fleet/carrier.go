@@ -52,6 +52,9 @@ func (c *Carrier) take(text string) error {
 	if err != nil {
 		return err
 	}
+	if can := c.recorders.arms(); d.Split.Arms() > can {
+		return fmt.Errorf("carry the table: it has %d arms, and this gateway counts %d: one that begins now counts all", d.Split.Arms(), can)
+	}
 	// The split's own generation may begin anew (a state that was lost); what
 	// requests are told apart by must not.
 	first := c.ack.Digest == ""
@@ -60,7 +63,7 @@ func (c *Carrier) take(text string) error {
 		next++
 	}
 	undo := func() {}
-	if first || d.Rollout != c.current.Rollout || d.Revision != c.current.Revision || d.Versions() != c.current.Versions() {
+	if first || d.Rollout != c.current.Rollout || d.Revision != c.current.Revision || !d.Serves(c.current) {
 		next = c.generation + 1
 		undo = c.recorders.begin(next, d, first)
 	}

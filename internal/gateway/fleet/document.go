@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/haldane-dev/haldane/internal/gateway"
 	"github.com/haldane-dev/haldane/internal/traffic"
@@ -18,7 +19,8 @@ type Document struct {
 	Revision string                `json:"revision,omitempty"` // the candidate's
 	Split    traffic.Split         `json:"split"`
 	Cohorts  map[string][]string   `json:"cohorts,omitempty"`
-	Arms     [traffic.NumArms]Door `json:"arms"` // stable, canary
+	Arms     [traffic.NumArms]Door `json:"arms"`               // stable, canary
+	Variants []Door                `json:"variants,omitempty"` // the further arms of an experiment, as in Split
 	Load     *Load                 `json:"load,omitempty"`
 	// Flag says that no requests are forwarded: the arms run elsewhere, and
 	// applications ask which a user gets.
@@ -84,6 +86,9 @@ func Decode(text string) (Document, error) {
 	case d.Flag && at.Version == "":
 		return d, errors.New("read the gateway's table: it says not which version is stable")
 	}
+	if len(d.Variants) != len(d.Split.Variants) {
+		return d, fmt.Errorf("read the gateway's table: it says where %d of %d variants are served", len(d.Variants), len(d.Split.Variants))
+	}
 	return d, nil
 }
 
@@ -92,6 +97,18 @@ func Digest(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:10])
 }
+
+// served are the names of all arms and of what they serve, as one text.
+func (d Document) served() string {
+	all := []string{d.Arms[traffic.Stable].Version, d.Arms[traffic.Canary].Version}
+	for i, v := range d.Variants {
+		all = append(all, d.Split.Variants[i].Name, v.Version)
+	}
+	return strings.Join(all, "\x00")
+}
+
+// Serves reports whether d and o are of the same versions.
+func (d Document) Serves(o Document) bool { return d.served() == o.served() }
 
 // Versions are the names of both arms.
 func (d Document) Versions() [traffic.NumArms]string {
@@ -108,6 +125,9 @@ func (d Document) table(generation uint64) gateway.Table {
 	t.Split.Generation = generation
 	for arm := range t.Upstreams {
 		t.Upstreams[arm] = gateway.Upstream{URL: d.Arms[arm].URL, Version: d.Arms[arm].Version, Value: string(d.Arms[arm].Value)}
+	}
+	for _, v := range d.Variants {
+		t.Variants = append(t.Variants, gateway.Upstream{URL: v.URL, Version: v.Version})
 	}
 	return t
 }

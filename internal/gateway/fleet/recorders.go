@@ -42,7 +42,7 @@ func NewRecorders(o telemetry.Options, mine func(key uint64) bool) *Recorders {
 // have counted users of the revision already.
 func (r *Recorders) begin(from uint64, d Document, resumed bool) (undo func()) {
 	fresh := telemetry.New(r.options)
-	if resumed && d.Split.Canary > 0 {
+	if resumed && (d.Split.Canary > 0 || d.Split.Slots != "") {
 		fresh.IgnoreKeys()
 	}
 	r.reading.Lock()
@@ -55,6 +55,9 @@ func (r *Recorders) begin(from uint64, d Document, resumed bool) (undo func()) {
 		r.now.Store(old)
 	}
 }
+
+// arms is how many arms can be told apart.
+func (r *Recorders) arms() int { return max(r.options.Arms, traffic.NumArms) }
 
 func (r *Recorders) of(generation uint64) *telemetry.Recorder {
 	e := r.now.Load()

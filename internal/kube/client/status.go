@@ -54,6 +54,9 @@ func (c *Client) status(m *v1alpha1.ModelRollout, obj *v1alpha1.RolloutState) (e
 		*arm.to = rollout.Revision{Version: arm.from.Version, Hash: arm.from.Hash}
 		s.Workloads[arm.name] = rollout.Health{Ready: arm.from.Ready, Message: arm.from.Message, Revision: arm.from.Hash}
 	}
+	for _, arm := range from.Arms[min(traffic.NumArms, len(from.Arms)):] {
+		s.Workloads[arm.Name] = rollout.Health{Ready: arm.Ready, Message: arm.Message}
+	}
 	for _, t := range []struct {
 		to   *metav1.Time
 		into *time.Time

@@ -79,23 +79,8 @@ func users(requests, errors []int64) []analysis.Group {
 	return out
 }
 
-// pair leaves, of the groups of users of an experiment with variants, those that
-// began on the treatment or on stable, the treatment's first: as if there were
-// nobody else.
-func pair[T any](c *comparison, all []T) []T {
-	if c.slots == "" || len(all) != len(c.slots) {
-		return all
-	}
-	var out []T
-	for _, arm := range []traffic.Arm{c.treatment, traffic.Stable} {
-		for i, g := range all {
-			if c.slots[i] == '0'+byte(arm) {
-				out = append(out, g)
-			}
-		}
-	}
-	return out
-}
+// pair is metric.OfPair of c.
+func pair[T any](c *comparison, all []T) []T { return metric.OfPair(c.slots, c.treatment, all) }
 
 func (c *comparison) both(counts func(*telemetry.ArmCounts) analysis.Counts) analysis.Measure {
 	return analysis.Measure{Stable: counts(&c.delta.Arms[traffic.Stable]), Canary: counts(&c.delta.Arms[c.treatment])}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -25,7 +26,7 @@ func (r *reader) block(start, end time.Time) (Block, error) {
 		}
 		if s.part == partAssigned {
 			var err error
-			if b.Assigned, err = assigned(gains); err != nil {
+			if b.Assigned, err = assigned(gains, traffic.Canary); err != nil {
 				return b, err
 			}
 			continue
@@ -88,14 +89,18 @@ func (a *asked) until(at model.Time) []gain {
 	return out
 }
 
-// assigned lists random decisions by the weight they were made at.
-func assigned(of sides) ([]analysis.Assignment, error) {
+// assigned lists random decisions by the share of them that was to go to the
+// treatment: that of both arms together, where others have the rest.
+func assigned(of sides, treatment traffic.Arm) ([]analysis.Assignment, error) {
 	shares := map[float64]*analysis.Assignment{}
 	for arm, gains := range of {
 		for _, g := range gains {
-			w, err := strconv.ParseFloat(string(g.labels["weight"]), 64)
-			if err != nil || !(w >= 0 && w <= 1) {
-				return nil, fmt.Errorf("the label weight of the random decisions is %q, want a share between 0 and 1", g.labels["weight"])
+			w, ok, err := dividedAt(string(g.labels["weight"]), treatment)
+			if err != nil {
+				return nil, err
+			}
+			if !ok {
+				continue
 			}
 			if shares[w] == nil {
 				shares[w] = &analysis.Assignment{Weight: w}
@@ -112,4 +117,18 @@ func assigned(of sides) ([]analysis.Assignment, error) {
 		out = append(out, *shares[w])
 	}
 	return out, nil
+}
+
+// dividedAt reads how requests were divided between stable and a treatment: a
+// share, or who had each hundredth. ok is false if nothing was left to chance.
+func dividedAt(label string, treatment traffic.Arm) (w float64, ok bool, err error) {
+	if len(label) == traffic.NumSlots && strings.Trim(label, "01234567") == "" {
+		own, stable := traffic.SlotShare(label, treatment), traffic.SlotShare(label, traffic.Stable)
+		return float64(own) / float64(max(own+stable, 1)), own > 0 && stable > 0, nil
+	}
+	w, err = strconv.ParseFloat(label, 64)
+	if err != nil || !(w >= 0 && w <= 1) {
+		return 0, false, fmt.Errorf("the label weight of the random decisions is %q, want a share between 0 and 1", label)
+	}
+	return w, true, nil
 }

@@ -15,6 +15,7 @@ type cursor struct {
 	// since a sample before that is partly of another share, or of nobody.
 	Floor  int64   `json:"floor"`
 	Weight float64 `json:"weight"`
+	Slots  string  `json:"slots,omitempty"` // likewise
 	// What the evidence relies on: the edges of histograms in seconds, and the
 	// names of classes in their order, by metric.
 	Edges map[string][]float64 `json:"edges,omitempty"`

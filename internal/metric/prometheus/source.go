@@ -12,6 +12,7 @@ import (
 
 	"github.com/haldane-dev/haldane/internal/analysis"
 	"github.com/haldane-dev/haldane/internal/metric"
+	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
 const (
@@ -41,6 +42,9 @@ type Config struct {
 	Metrics   map[string]analysis.Metric // what the metrics are, for the bounds of means
 	Series    map[string]Series          // by name of the metric
 	Assigned  string                     // counter of random decisions with the label weight; "" if there is none
+	// Treatment is the arm that Arms tells from stable: the canary, or a variant of
+	// an experiment, which takes its place in the counts.
+	Treatment traffic.Arm
 	// ScrapeInterval is the longest of the processes asked about; 0 is
 	// DefaultScrapeInterval.
 	ScrapeInterval time.Duration
@@ -65,6 +69,7 @@ func New(c Config) (*Source, error) {
 	if c.ScrapeInterval <= 0 {
 		c.ScrapeInterval = DefaultScrapeInterval
 	}
+	c.Treatment = max(c.Treatment, traffic.Canary)
 	if c.Arms == nil {
 		return nil, errors.New("nothing says which series are of which arm")
 	}
@@ -148,10 +153,10 @@ func (s *Source) begin(q metric.Query, w metric.Window) cursor {
 	at := start.UnixMilli()
 	c, ok := parse(w.After)
 	if !ok || c.Revision != q.Revision || c.at().Sub(w.End) > longest { // the last: clocks were set back
-		return cursor{Revision: q.Revision, At: at, Floor: at, Weight: w.Weight}
+		return cursor{Revision: q.Revision, At: at, Floor: at, Weight: w.Weight, Slots: w.Slots}
 	}
-	if c.Weight != w.Weight {
-		c.At, c.Floor, c.Weight = max(c.At, at), at, w.Weight
+	if c.Weight != w.Weight || c.Slots != w.Slots {
+		c.At, c.Floor, c.Weight, c.Slots = max(c.At, at), at, w.Weight, w.Slots
 	}
 	return c
 }

@@ -183,7 +183,7 @@ func (s *Source) fill(out *analysis.Sample, parts []*part, who Attribution) erro
 	for _, p := range parts {
 		if p.name == partAssigned {
 			var err error
-			if out.Assigned, err = assigned(p.gains); err != nil {
+			if out.Assigned, err = assigned(p.gains, s.cfg.Treatment); err != nil {
 				return err
 			}
 			continue

@@ -108,7 +108,7 @@ func (r *Router) Capabilities(_ context.Context, t router.Target) (traffic.Capab
 	return traffic.Capabilities{
 		Weights: true, Mirror: forwards, Pairs: forwards, Sticky: true,
 		Header: true, Cookie: true, Country: !forwards || country != nil && country.Header != "", Cohort: true,
-		ForcedKept: true,
+		ForcedKept: true, Variants: forwards,
 	}, nil
 }
 
@@ -153,7 +153,11 @@ func (r *Router) Observe(ctx context.Context, t router.Target) (traffic.Observed
 	if err != nil {
 		return unknown, err
 	}
-	return m.Observed(level), nil
+	out := m.Observed(level)
+	if doc, err := fleet.Decode(tableOf(live)); err == nil { // else no gateway carries it
+		out.Slots = doc.Split.Slots
+	}
+	return out, nil
 }
 
 // Release implements router.Router. Gateways end before the table does: without

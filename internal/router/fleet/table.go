@@ -24,6 +24,7 @@ import (
 type doors struct {
 	arms     [traffic.NumArms]fleet.Door
 	revision string // of the candidate that its Service leads to; "" if to none
+	variants map[string]fleet.Door
 }
 
 // doors reads where the arms are. What the candidate is goes by the pods that
@@ -40,6 +41,7 @@ func (r *Router) doors(ctx context.Context) (doors, error) {
 	for arm, host := range []string{r.rollout.StableService(), r.rollout.CanaryService()} {
 		d.arms[arm].URL = "http://" + net.JoinHostPort(host, strconv.Itoa(int(port)))
 	}
+	d.variants = r.variants(ctx, port)
 	w := r.rollout.Spec.Workload
 	stable, candidate, service := &appsv1.Deployment{}, &appsv1.Deployment{}, &corev1.Service{}
 	if _, err := r.find(ctx, w.StableName, stable); err != nil {
@@ -78,6 +80,21 @@ func (r *Router) elsewhere(ctx context.Context) (doors, error) {
 	return d, nil
 }
 
+// variants reads where the further arms of an experiment are. One whose Service
+// cannot be read is where stable's port would be: its workload is not ready then,
+// and nobody is sent to it.
+func (r *Router) variants(ctx context.Context, port int32) map[string]fleet.Door {
+	out := map[string]fleet.Door{}
+	for name, v := range r.rollout.Spec.Workload.Variants {
+		at := port
+		if own, err := object.PortOf(ctx, r.rollout, v.Service, "http"); err == nil {
+			at = own
+		}
+		out[name] = fleet.Door{URL: "http://" + net.JoinHostPort(v.Service, strconv.Itoa(int(at))), Version: v.Version}
+	}
+	return out
+}
+
 // candidateVersion is the name that the candidate had when its pods were
 // selected: while they are, an edit of the Deployment changes nothing.
 func (r *Router) candidateVersion(ctx context.Context, d doors, candidate *appsv1.Deployment) (string, error) {
@@ -110,6 +127,13 @@ func (r *Router) find(ctx context.Context, name string, into client.Object) (boo
 // render is the table for a split.
 func (r *Router) render(d doors, s traffic.Split) (object.Content, error) {
 	doc := fleet.Document{Rollout: r.rollout.ID(), Revision: d.revision, Split: s, Arms: d.arms, Load: fleet.NewLoad(r.cfg.Load), Flag: r.flag() != nil}
+	for _, v := range s.Variants {
+		door, ok := d.variants[v.Name]
+		if !ok {
+			return object.Content{}, fmt.Errorf("the arm %s is none of spec.workload.variants", v.Name)
+		}
+		doc.Variants = append(doc.Variants, door)
+	}
 	for _, c := range r.rollout.Spec.Routing.Cohorts {
 		if doc.Cohorts == nil {
 			doc.Cohorts = map[string][]string{}

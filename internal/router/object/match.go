@@ -23,10 +23,16 @@ func Refuse(c traffic.Capabilities, s traffic.Split) error {
 		return cannot("split traffic by weights")
 	case s.Mirror > 0 && !c.Mirror:
 		return cannot("copy requests: leave shadow steps out")
+	case len(s.Variants) > 0 && !c.Variants:
+		return cannot("divide traffic between more than two arms: leave workload.variants out")
 	case s.Sticky != (traffic.Sticky{}) && !c.Sticky:
 		return cannot("keep users on their arm: leave routing.stickyBy out")
 	}
-	for _, ms := range [][]traffic.Match{s.Always, s.Never} {
+	all := [][]traffic.Match{s.Always, s.Never}
+	for _, v := range s.Variants {
+		all = append(all, v.Always)
+	}
+	for _, ms := range all {
 		for _, m := range ms {
 			switch {
 			case m.Header != nil && !c.Header:

@@ -16,16 +16,21 @@ import (
 // ("http" or "grpc"): the first whose appProtocol or name says so, else the
 // first. It is read from the stable Service, whose ports the other's equal.
 func Port(ctx context.Context, r cluster.Rollout, protocol string) (int32, error) {
+	return PortOf(ctx, r, r.StableService(), protocol)
+}
+
+// PortOf is Port of one Service.
+func PortOf(ctx context.Context, r cluster.Rollout, service, protocol string) (int32, error) {
 	svc := &corev1.Service{}
-	err := r.Client.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: r.StableService()}, svc)
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: service}, svc)
 	if apierrors.IsNotFound(err) {
-		return 0, fmt.Errorf("service %s/%s, which traffic is to go to, does not exist yet", r.Namespace, r.StableService())
+		return 0, fmt.Errorf("service %s/%s, which traffic is to go to, does not exist yet", r.Namespace, service)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("read service %s/%s: %w", r.Namespace, r.StableService(), err)
+		return 0, fmt.Errorf("read service %s/%s: %w", r.Namespace, service, err)
 	}
 	if len(svc.Spec.Ports) == 0 {
-		return 0, fmt.Errorf("service %s/%s has no port", r.Namespace, r.StableService())
+		return 0, fmt.Errorf("service %s/%s has no port", r.Namespace, service)
 	}
 	for _, p := range svc.Spec.Ports {
 		if speaks(p, protocol) {

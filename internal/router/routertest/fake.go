@@ -31,7 +31,7 @@ var _ router.Router = (*Fake)(nil)
 func (f *Fake) Capabilities(context.Context, router.Target) (traffic.Capabilities, error) {
 	return traffic.Capabilities{
 		Weights: true, Mirror: true, Pairs: true, Sticky: true, Header: true,
-		Cookie: true, Country: true, Cohort: true, ForcedKept: true,
+		Cookie: true, Country: true, Cohort: true, ForcedKept: true, Variants: true,
 	}, nil
 }
 
@@ -61,7 +61,7 @@ func (f *Fake) Observe(ctx context.Context, _ router.Target) (traffic.Observed, 
 	s, ok := f.Current()
 	o := traffic.Observed{Level: traffic.Unknown}
 	if ok {
-		o = traffic.Observed{Level: traffic.Accepted, Generation: s.Generation, Canary: s.Canary, Mirror: s.Mirror}
+		o = traffic.Observed{Level: traffic.Accepted, Generation: s.Generation, Canary: s.Canary, Mirror: s.Mirror, Slots: s.Slots}
 	}
 	if f.OnObserve != nil {
 		if err := f.OnObserve(ctx, &o); err != nil {

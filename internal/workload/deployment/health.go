@@ -33,6 +33,9 @@ func (w *Workload) Observe(ctx context.Context, t workload.Target) (map[rollout.
 		}
 	}
 	out[traffic.Stable] = h
+	if err := w.observeVariants(ctx, sc, out); err != nil {
+		return nil, err
+	}
 	if sc.candidate == nil {
 		out[traffic.Canary] = rollout.Health{Failed: true, Message: fmt.Sprintf("Deployment %s does not exist", w.spec().Name)}
 		return out, nil

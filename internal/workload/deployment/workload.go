@@ -128,6 +128,9 @@ func (w *Workload) Apply(ctx context.Context, t workload.Target, s rollout.Scale
 	if err := w.r.Notes.Put(ctx, notePromoted, []byte(promoted)); err != nil {
 		return fmt.Errorf("remember which revision is being promoted: %w", err)
 	}
+	if err := w.noteTemplates(ctx, sc, s); err != nil {
+		return fmt.Errorf("remember what the arms run: %w", err)
+	}
 	sizes := w.sizes(s, full(sc.stable))
 	if sc.candidate == nil {
 		return w.applyStable(ctx, t, sc, rollout.Scale{Stable: true}, w.sizes(rollout.Scale{Stable: true}, sizes.all))

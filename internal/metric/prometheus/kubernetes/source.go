@@ -13,6 +13,7 @@ import (
 	"github.com/haldane-dev/haldane/internal/analysis"
 	"github.com/haldane-dev/haldane/internal/cluster"
 	"github.com/haldane-dev/haldane/internal/feedback"
+	"github.com/haldane-dev/haldane/internal/metric"
 	"github.com/haldane-dev/haldane/internal/metric/prometheus"
 	"github.com/haldane-dev/haldane/internal/traffic"
 )
@@ -22,8 +23,15 @@ const PodLabel = "pod"
 
 // Source is the Prometheus source of one rollout.
 type Source struct {
-	*prometheus.Source
+	counting
 	address string
+}
+
+// counting is a source of two arms, or of more.
+type counting interface {
+	metric.Source
+	// Missing returns the selectors that found no series in the last block.
+	Missing() []string
 }
 
 // Conditions implements cluster.Conditioner: whether all that is to be counted is
@@ -89,11 +97,29 @@ func New(r cluster.Rollout) (*Source, error) {
 		t := &token{r: r, from: *spec.TokenFrom, now: time.Now}
 		c.Token = t.get
 	}
-	s, err := prometheus.New(c)
+	s, err := counts(c, r.Spec)
 	if err != nil {
 		return nil, fmt.Errorf("prometheus: %w", err)
 	}
 	return &Source{s, spec.Address}, nil
+}
+
+// counts makes the source of c. The further arms of an experiment have their names
+// in the label by which gateways tell arms.
+func counts(c prometheus.Config, spec *v1alpha1.Spec) (counting, error) {
+	x := spec.Strategy.Experiment
+	if x == nil || len(spec.Workload.Variants) == 0 {
+		return prometheus.New(c)
+	}
+	treatments := []prometheus.Arms{c.Arms}
+	for _, a := range x.Arms[traffic.NumArms:] {
+		arms, err := prometheus.ByLabel("arm", traffic.Stable.String(), a.Name)
+		if err != nil {
+			return nil, err
+		}
+		treatments = append(treatments, arms)
+	}
+	return prometheus.NewMany(c, treatments)
 }
 
 // add says where a metric is counted. age is how old predictions are then, 0 if
