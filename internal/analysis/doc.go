@@ -31,8 +31,9 @@
 //
 // Limits of the claim: error rates hold for requests that fail independently, and
 // approximately (through tempering) for bursts. Where users stay on their arm they
-// differ lastingly; shares with counts by group of users are judged accordingly,
-// other metrics are marked as uncorrected. Intervals are shown, not decided by;
+// differ lastingly; shares and means with counts by group of users are judged
+// accordingly, approximately too, and decide nothing while users are too few to
+// tell; other metrics are marked as uncorrected. Intervals are shown, not decided by;
 // each is valid at every look by itself.
 //
 // It is pure: no clock, no randomness, no I/O; equal inputs give equal

@@ -14,6 +14,13 @@
 // one interval to miss, so the stated error bounds it, whatever ends the
 // experiment and however often it is looked at.
 //
+// # Users who stay
+//
+// Where users stay on their arm, the goal's values by group of users say how much
+// groups differ lastingly (stats.Differ), and so by how much two arms can differ for
+// who is on them. Half of each interval's error is set apart for that, and it is
+// wider by so much; it is everything while the groups there are cannot tell.
+//
 // # Allocation
 //
 // Weights may follow the evidence (Thompson 1933): an arm's share is the

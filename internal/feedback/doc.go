@@ -12,10 +12,10 @@
 //
 // A prediction ID carries all that is needed to judge its label, so predictions
 // are not stored. The database holds counts per cohort, arm and predicted class,
-// and, where IDs say it, per cohort, arm and group of users, in one record for
-// each way that a predicted class reads (yes, no, not at all); the identity of every label taken, so that one sent twice counts once; and, for
-// clients that quote IDs of their own, which prediction each stands for. All of
-// it ends after the TTL.
+// and, where IDs say it, per cohort, arm and group of users, in one record for each
+// way that a predicted class reads (yes, no, not at all); the identity of every
+// label taken, so that one sent twice counts once; and, for clients that quote IDs
+// of their own, which prediction each stands for. All of it ends after the TTL.
 //
 // # Durability
 //
