@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"regexp"
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
 	"github.com/haldane-dev/haldane/internal/cluster"
@@ -28,19 +27,29 @@ type readings struct {
 	// pods are regular expressions of the names of stable's and of the canary's
 	// pods; empty on one machine.
 	pods [2]string
+	// now reads of the candidate's pods that have their turn alone; nil on one
+	// machine.
+	now func(reading.Reader) reading.Reader
+}
+
+// current is the reader of a valid file whose question is of now, not of what
+// was before the candidate.
+func (r readings) current(x v1alpha1.Reading) (reading.Reader, error) {
+	out, err := r.reader(x)
+	if err != nil || r.now == nil {
+		return out, err
+	}
+	return r.now(out), nil
 }
 
 // clusterReadings are those of a rollout on a cluster.
 func clusterReadings(r cluster.Rollout, to clients) readings {
-	var pods [2]string
-	// As a ReplicaSet names its pods.
-	of := func(name string) string { return regexp.QuoteMeta(name) + "-[0-9a-z]+-[0-9a-z]{5}" }
+	out := readings{secrets: clusterSecrets(r), client: to.urls, own: r.Spec.Analysis.Source.Prometheus, ownClient: to.sources}
 	if w := r.Spec.Workload; w != nil {
-		pods = [2]string{of(w.StableName), of(w.Name)}
+		out.pods = [2]string{podNames(w.StableName, ""), podNames(w.Name, "")}
+		out.now = func(x reading.Reader) reading.Reader { return thisCandidate{x, r} }
 	}
-	return readings{
-		secrets: clusterSecrets(r), client: to.urls, own: r.Spec.Analysis.Source.Prometheus, ownClient: to.sources, pods: pods,
-	}
+	return out
 }
 
 // clients are those that all rollouts on a cluster share, by who may be asked.
@@ -109,7 +118,7 @@ func (r readings) reader(x v1alpha1.Reading) (reading.Reader, error) {
 func guardrails(m *v1alpha1.ModelRollout, by caller) (*guardrail.Set, error) {
 	c := guardrail.Config{Name: m.Name, Namespace: m.Namespace, Pods: by.readings.pods[1], Logger: by.log}
 	for i, g := range m.Spec.Analysis.Guardrails {
-		r, err := by.readings.reader(g.Reading)
+		r, err := by.readings.current(g.Reading)
 		if err != nil {
 			return nil, fmt.Errorf("spec.analysis.guardrails[%d]: %w", i, err)
 		}
@@ -151,7 +160,7 @@ func gauged(next metric.Source, m *v1alpha1.ModelRollout, by readings) (metric.S
 		if x.Gauge == nil {
 			continue
 		}
-		r, err := by.reader(x.Gauge.Reading)
+		r, err := by.current(x.Gauge.Reading)
 		if err != nil {
 			return nil, fmt.Errorf("spec.analysis.metrics[%d].gauge: %w", i, err)
 		}
