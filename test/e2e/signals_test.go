@@ -23,7 +23,7 @@ const ofGuardrail = `    guardrails:
     - name: says-yes
       query: 'sum(rate(model_predicted_classes_total{class="yes",namespace="{{namespace}}",pod=~"{{pods}}"}[10s])) / clamp_min(sum(rate(model_predicted_classes_total{namespace="{{namespace}}",pod=~"{{pods}}"}[10s])), 0.001) or vector(0)'
       max: 0.45
-      consecutive: 4
+      consecutive: 8
       every: 1s
 `
 
