@@ -201,6 +201,12 @@ spec:
 	if n := last.Totals["v3"].Forced; n == 0 {
 		t.Errorf("nobody was forced onto v3: %+v", last.Totals)
 	}
+	// What may be due to who the users are is known, and part of the interval.
+	if x != nil {
+		if p := x.Pairs[1]; p.Arm != "v3" || p.Users == nil || p.High-p.Low < 2**p.Users {
+			t.Errorf("%s over %s is shown as %+v", p.Arm, p.Over, p)
+		}
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for name, saw := range u.seen {

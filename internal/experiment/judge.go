@@ -42,8 +42,8 @@ func Interval(c Config, s State, i, j int) stats.Interval {
 		return stats.Interval{Low: -span, High: span}
 	}
 	alpha := (1 - c.Confidence) / float64(len(s.Pairs))
-	users := s.whose(c.Goal, i, j, alpha/2)
-	if users != 0 {
+	users, apart := s.whose(c.Goal, i, j, alpha/2)
+	if apart {
 		alpha /= 2
 	}
 	x := s.Pairs[pair(i, j)].Sequence.Interval(alpha, -1, 1)

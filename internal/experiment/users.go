@@ -38,16 +38,17 @@ func (s State) lasting() (l stats.Lasting, grouped, known bool) {
 }
 
 // whose is by how much two arms differ at most, with probability 1−alpha, for who
-// their users are: in units of the goal; infinite while that is not known.
-func (s State) whose(g Goal, i, j int, alpha float64) float64 {
+// their users are: in units of the goal; infinite while that is not known. apart is
+// false where requests are drawn one by one.
+func (s State) whose(g Goal, i, j int, alpha float64) (gap float64, apart bool) {
 	l, grouped, known := s.lasting()
 	switch {
 	case !grouped:
-		return 0
+		return 0, false
 	case !known || len(s.Arms[i].Users.Groups) == 0 || len(s.Arms[j].Users.Groups) == 0:
-		return math.Inf(1)
+		return math.Inf(1), true
 	}
-	return l.Between(alpha, s.Arms[i].Users, s.Arms[j].Users) * g.span()
+	return l.Between(alpha, s.Arms[i].Users, s.Arms[j].Users) * g.span(), true
 }
 
 // tooFew says that users are too few to tell arms apart by them, "" if they are

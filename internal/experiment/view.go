@@ -70,7 +70,7 @@ func Show(c Config, s State, elapsed time.Duration) View {
 		for i := range j {
 			x := Interval(c, s, i, j)
 			p := PairView{Arm: c.Arms[j].Name, Over: c.Arms[i].Name, Low: x.Low, High: x.High}
-			if users := s.whose(c.Goal, i, j, (1-c.Confidence)/float64(2*len(s.Pairs))); users > 0 && !math.IsInf(users, 1) {
+			if users, apart := s.whose(c.Goal, i, j, (1-c.Confidence)/float64(2*len(s.Pairs))); apart && !math.IsInf(users, 1) {
 				p.Users = &users
 			}
 			if a, b := v.Arms[i].Mean, v.Arms[j].Mean; a != nil && b != nil {
