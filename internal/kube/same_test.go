@@ -83,17 +83,31 @@ func await(t *testing.T, x *transcript, part string) {
 	t.Fatalf("never %q:\n%s", part, strings.Join(x.lines, "\n"))
 }
 
-// onCluster plays a script through Reconcile.
-func onCluster(t *testing.T, bad int64, play script) []string {
+// story is what happens in both shells.
+type story struct {
+	of   func() *v1alpha1.ModelRollout // document if nil
+	bad  int64                         // answers of a hundred of the candidate's that are errors
+	play script
+}
+
+func (s story) document() *v1alpha1.ModelRollout {
+	if s.of == nil {
+		return document()
+	}
+	return s.of()
+}
+
+// onCluster plays a story through Reconcile.
+func onCluster(t *testing.T, of story) []string {
 	x := &transcript{}
 	in(t, func(t *testing.T, w *world) {
-		w.worse(bad)
-		w.create(document())
+		w.worse(of.bad)
+		w.create(of.document())
 		s := statestore.New(w.server, w.server)
 		r := w.runWith(notingStates{s, noting{s, x}})
 		time.Sleep(time.Minute)
 		n := 0
-		play(t, x, func(revision string) { w.offer(r, revision) }, func(c rollout.Command) {
+		of.play(t, x, func(revision string) { w.offer(r, revision) }, func(c rollout.Command) {
 			n++
 			w.command(r, fmt.Sprintf("c%d", n), c.Verb, func(s *v1alpha1.RolloutCommandSpec) { s.Full = c.Full })
 		})
@@ -103,13 +117,13 @@ func onCluster(t *testing.T, bad int64, play script) []string {
 }
 
 // locally plays it through the engine's own loop.
-func locally(t *testing.T, bad int64, play script) []string {
+func locally(t *testing.T, of story) []string {
 	x := &transcript{}
 	in(t, func(t *testing.T, w *world) {
-		w.worse(bad)
+		w.worse(of.bad)
 		spec := func() engine.Spec {
 			stable, canary, _ := w.models.Revisions(t.Context(), w.workloadTarget())
-			s, err := planOf(document(), stable, canary)
+			s, err := planOf(of.document(), stable, canary)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -148,7 +162,7 @@ func locally(t *testing.T, bad int64, play script) []string {
 			}
 		}()
 		time.Sleep(time.Minute)
-		play(t, x, w.models.edit, func(c rollout.Command) {
+		of.play(t, x, w.models.edit, func(c rollout.Command) {
 			if _, err := e.Submit(ctx, c); err != nil {
 				t.Error(err)
 			}
@@ -164,21 +178,18 @@ func locally(t *testing.T, bad int64, play script) []string {
 // TestBothShellsDecideAlike: the same happens, and the same is saved, in the
 // same order.
 func TestBothShellsDecideAlike(t *testing.T) {
-	for name, tc := range map[string]struct {
-		bad  int64
-		play script
-	}{
-		"promoted": {1, func(t *testing.T, x *transcript, offer func(string), _ func(rollout.Command)) {
+	for name, tc := range map[string]story{
+		"promoted": {nil, 1, func(t *testing.T, x *transcript, offer func(string), _ func(rollout.Command)) {
 			offer("b")
 			await(t, x, "Promoted step=2 attempt=1 split=100%/0%/false scale={Stable:false")
 			time.Sleep(10 * time.Minute)
 		}},
-		"taken back": {60, func(t *testing.T, x *transcript, offer func(string), _ func(rollout.Command)) {
+		"taken back": {nil, 60, func(t *testing.T, x *transcript, offer func(string), _ func(rollout.Command)) {
 			offer("b")
 			await(t, x, "RolledBack")
 			time.Sleep(10 * time.Minute)
 		}},
-		"aborted, then retried": {1, func(t *testing.T, x *transcript, offer func(string), order func(rollout.Command)) {
+		"aborted, then retried": {nil, 1, func(t *testing.T, x *transcript, offer func(string), order func(rollout.Command)) {
 			offer("b")
 			await(t, x, "Progressing step=1")
 			order(rollout.Command{Verb: rollout.Abort})
@@ -188,7 +199,7 @@ func TestBothShellsDecideAlike(t *testing.T) {
 			await(t, x, "Promoted step=2 attempt=2 split=100%/0%/false scale={Stable:false")
 			time.Sleep(10 * time.Minute)
 		}},
-		"another in mid-rollout": {1, func(t *testing.T, x *transcript, offer func(string), order func(rollout.Command)) {
+		"another in mid-rollout": {nil, 1, func(t *testing.T, x *transcript, offer func(string), order func(rollout.Command)) {
 			offer("b")
 			await(t, x, "Progressing step=0")
 			offer("c")
@@ -196,9 +207,29 @@ func TestBothShellsDecideAlike(t *testing.T) {
 			order(rollout.Command{Verb: rollout.Hold}) // refused by both, or obeyed by both
 			time.Sleep(3 * time.Hour)
 		}},
+		"blue-green, promoted": {blueGreen, 1, func(t *testing.T, x *transcript, offer func(string), order func(rollout.Command)) {
+			offer("b")
+			await(t, x, "Paused step=1")
+			time.Sleep(5 * time.Minute)
+			order(rollout.Command{Verb: rollout.Promote})
+			await(t, x, "Promoted step=3 attempt=1 split=100%/0%/false scale={Stable:false")
+			time.Sleep(10 * time.Minute)
+		}},
+		"blue-green, taken back from the bake": {blueGreen, 60, func(t *testing.T, x *transcript, offer func(string), order func(rollout.Command)) {
+			offer("b")
+			await(t, x, "Paused step=1")
+			order(rollout.Command{Verb: rollout.Promote})
+			await(t, x, "RolledBack")
+			time.Sleep(10 * time.Minute)
+		}},
+		"shadow": {shadowed, 1, func(t *testing.T, x *transcript, offer func(string), _ func(rollout.Command)) {
+			offer("b")
+			await(t, x, "Completed")
+			time.Sleep(10 * time.Minute)
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			local, kube := locally(t, tc.bad, tc.play), onCluster(t, tc.bad, tc.play)
+			local, kube := locally(t, tc), onCluster(t, tc)
 			if d := cmp.Diff(local, kube); d != "" {
 				t.Errorf("locally (-) and on a cluster (+):\n%s", d)
 			}
