@@ -117,26 +117,28 @@ func TestItSendsWhileThereIsTraffic(t *testing.T) {
 // TestAuthorization is read once a minute; without it nothing is sent.
 func TestAuthorization(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, reads := newServer(), 0
-		c := s.config()
-		fail := errors.New("read Secret load: it is not there")
+		s, c := newServer(), newServer().config()
+		c.Transport = s
+		var there atomic.Bool // the Secret is
+		var reads atomic.Int64
 		c.Authorization = func(context.Context) (string, error) {
-			reads++
-			return fmt.Sprintf("Bearer %d", reads), fail
+			if !there.Load() {
+				return "", errors.New("read Secret load: it is not there")
+			}
+			return fmt.Sprintf("Bearer %d", reads.Add(1)), nil
 		}
 		g := New(c)
-		defer g.Close()
 		g.Signals(about(rollout.Progressing, time.Now()))
 		time.Sleep(time.Minute)
 		if s.count() > 0 {
 			t.Errorf("%d requests without a token", s.count())
 		}
-		fail, reads = nil, 0
+		there.Store(true)
 		time.Sleep(125 * time.Second)
-		synctest.Wait()
+		g.Close()
 		first, last := s.seen[0].Header.Get("Authorization"), s.seen[len(s.seen)-1].Header.Get("Authorization")
-		if first != "Bearer 1" || last != "Bearer 3" || reads != 3 {
-			t.Errorf("sent %q at first and %q at last, read %d times", first, last, reads)
+		if n := reads.Load(); first != "Bearer 1" || last != "Bearer 3" || n != 3 {
+			t.Errorf("sent %q at first and %q at last, read %d times", first, last, n)
 		}
 	})
 }
