@@ -8,6 +8,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
@@ -142,10 +143,15 @@ func TestTheFilePausesToo(t *testing.T) {
 // edit changes the spec as a user does.
 func (w *world) edit(r *running, change func(*v1alpha1.ModelRollout)) {
 	w.t.Helper()
-	m := w.get()
-	change(m)
-	m.Generation++
-	if err := w.server.Update(context.Background(), m); err != nil {
+	// The controller may write the status between the two, as it may before any
+	// person's edit: who edits reads again then.
+	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		m := w.get()
+		change(m)
+		m.Generation++
+		return w.server.Update(context.Background(), m)
+	})
+	if err != nil {
 		w.t.Fatal(err)
 	}
 	r.touch()
