@@ -98,8 +98,8 @@ func (e *Engine) tick(ctx context.Context, requests []*request) time.Time {
 		e.put(g, d.Asks)
 	}
 	e.countUntold()
+	e.show() // before conclude: who was waiting for the end reads the status of the end
 	e.conclude()
-	e.show()
 	return e.wake(g, d.Wake, moved)
 }
 
