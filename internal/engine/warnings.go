@@ -7,28 +7,26 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
+	"github.com/haldane-dev/haldane/internal/analysis"
 	"github.com/haldane-dev/haldane/internal/metric"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
 // standing returns what a person should know of a rollout that runs, or ran, by
-// s while the file says spec: what voids a claim, what holds it for good, what
+// s while the file says spec: what is not claimed, what holds it for good, what
 // has no effect yet. All of it stands for as long as its cause does.
 func standing(s rollout.State, spec Spec) []string {
 	if s.Phase == "" || s.Phase == rollout.Idle {
 		return nil
 	}
 	var out []string
-	if s.Plan.Split.Sticky != (traffic.Sticky{}) {
-		stated := fmt.Sprintf("the stated rates (%s false rollbacks, %s false promotions)",
-			percent(s.Plan.Analysis.FalseRollback), percent(s.Plan.Analysis.FalsePromotion))
-		if e := s.Plan.Experiment; e != nil {
-			stated = fmt.Sprintf("the stated confidence of %s and rate of false alarms", percent(e.Confidence))
-		}
-		out = append(out, fmt.Sprintf("stickyBy keeps users on their arm, and users differ from each other in ways that do not average out: "+
-			"%s are not guaranteed here", stated))
+	if names := uncorrected(s); len(names) > 0 {
+		out = append(out, fmt.Sprintf("stickyBy keeps users on their arm, and users differ from each other: %s judged as if they did not, "+
+			"so that the stated rates (%s false rollbacks, %s false promotions) are not claimed for %s",
+			listed(names, "is", "are"), percent(s.Plan.Analysis.FalseRollback), percent(s.Plan.Analysis.FalsePromotion), it(names)))
 	}
 	if s.Phase.Terminal() {
 		return out
@@ -42,6 +40,42 @@ func standing(s rollout.State, spec Spec) []string {
 			"the change counts from the next revision or retry on")
 	}
 	return out
+}
+
+// uncorrected names the metrics that are judged request by request although users
+// stay on their arm: those of kinds that nobody counts by group of users, and those
+// whose counts came without groups.
+func uncorrected(s rollout.State) []string {
+	if s.Plan.Split.Sticky == (traffic.Sticky{}) {
+		return nil
+	}
+	var out []string
+	for _, m := range s.Plan.Analysis.Metrics {
+		counted := slices.ContainsFunc(s.Verdict.Metrics, func(v analysis.MetricVerdict) bool {
+			return v.Name == m.Name && v.Uncorrected && v.CanaryN > 0
+		})
+		if counted || m.Kind == analysis.Latency || m.Kind == analysis.Drift {
+			out = append(out, m.Name)
+		}
+	}
+	return out
+}
+
+// listed joins names, and says the verb that goes with so many.
+func listed(names []string, one, many string) string {
+	last := len(names) - 1
+	if last == 0 {
+		return names[0] + " " + one
+	}
+	return strings.Join(names[:last], ", ") + " and " + names[last] + " " + many
+}
+
+// it stands for names.
+func it(names []string) string {
+	if len(names) == 1 {
+		return "it"
+	}
+	return "them"
 }
 
 // unmeasured names the metrics of the running plan that the file no longer says

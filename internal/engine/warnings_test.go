@@ -21,8 +21,8 @@ func warned(all []string, text string) bool {
 	return strings.Contains(strings.Join(all, "\n"), text)
 }
 
-// TestWarnsOfStickyBy: the one setting that voids the stated rates says so for
-// as long as the rollout is shown, and nothing else does.
+// TestWarnsOfStickyBy: a rollout whose users stay on their arm says for which of its
+// metrics the stated rates are not claimed, for as long as it is shown.
 func TestWarnsOfStickyBy(t *testing.T) {
 	in(t, func(t *testing.T, w *world) {
 		r := w.run()
@@ -34,9 +34,11 @@ func TestWarnsOfStickyBy(t *testing.T) {
 	})
 	in(t, func(t *testing.T, w *world) {
 		w.plan.Split.Sticky = traffic.Sticky{Header: "X-User-ID"}
+		w.plan.Analysis.Metrics[0].Kind = analysis.Drift
+		w.config = func(c *Config) { c.Spec.Metrics[0].Kind = analysis.Drift }
 		r := w.run()
 		s := r.weight(5)
-		if len(s.Warnings) != 1 || !warned(s.Warnings, "1% false rollbacks, 5% false promotions) are not guaranteed") {
+		if len(s.Warnings) != 1 || !warned(s.Warnings, "errors is judged as if they did not, so that the stated rates (1% false rollbacks, 5% false promotions) are not claimed for it") {
 			t.Errorf("warnings %q", s.Warnings)
 		}
 		r.outcome()
@@ -45,6 +47,31 @@ func TestWarnsOfStickyBy(t *testing.T) {
 		}
 		r.halt()
 	})
+}
+
+// TestUncorrected: what is counted by group of users is corrected, latency and
+// drift never are, and nothing is said of what has not been counted.
+func TestUncorrected(t *testing.T) {
+	s := rollout.State{Plan: rollout.Plan{
+		Split: traffic.Split{Sticky: traffic.Sticky{Cookie: "sid"}},
+		Analysis: analysis.Config{Metrics: []analysis.Metric{
+			{Name: "errors", Kind: analysis.ErrorRate}, {Name: "sales", Kind: analysis.Mean}, {Name: "right", Kind: analysis.Outcome},
+			{Name: "latency", Kind: analysis.Latency}, {Name: "answers", Kind: analysis.Drift}, {Name: "pairs", Kind: analysis.Pairs},
+		}},
+	}}
+	s.Verdict.Metrics = []analysis.MetricVerdict{
+		{Name: "errors", CanaryN: 10}, {Name: "sales", CanaryN: 10, Uncorrected: true}, {Name: "right", Uncorrected: true},
+	}
+	if d := cmp.Diff([]string{"sales", "latency", "answers"}, uncorrected(s)); d != "" {
+		t.Error(d)
+	}
+	s.Plan.Split.Sticky = traffic.Sticky{}
+	if got := uncorrected(s); got != nil {
+		t.Errorf("without stickyBy: %q", got)
+	}
+	if got := listed([]string{"sales", "latency", "answers"}, "is", "are"); got != "sales, latency and answers are" {
+		t.Errorf("listed as %q", got)
+	}
 }
 
 // TestWarnsOfAnEditedFile: an edit during a rollout is said to have no effect
