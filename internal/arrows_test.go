@@ -111,7 +111,22 @@ func TestArrows(t *testing.T) {
 	}
 }
 
-// TestPure: the four packages that decide have no clock, no chance and no
+// TestEveryPackageTells: each has a doc.go that says what it owns and what always
+// holds. Programs say it in main.go.
+func TestEveryPackageTells(t *testing.T) {
+	tells := map[string]bool{}
+	each(t, func(pkg, file string, f *ast.File) {
+		told := path.Base(file) == "doc.go" && f.Doc != nil
+		tells[pkg] = tells[pkg] || told || f.Name.Name == "main"
+	})
+	for pkg, ok := range tells {
+		if !ok {
+			t.Errorf("%s has no doc.go", pkg)
+		}
+	}
+}
+
+// TestPure: the five packages that decide have no clock, no chance and no
 // world but their arguments.
 func TestPure(t *testing.T) {
 	read := map[string]int{}
@@ -234,7 +249,7 @@ func each(t *testing.T, visit func(pkg, file string, f *ast.File)) {
 			case d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
 				return nil
 			}
-			f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+			f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
 			if err != nil {
 				return err
 			}

@@ -39,8 +39,10 @@ func (e *Evaluation) Version() string { return e.d.Version() }
 // Value is what a flag is worth on the arm, as JSON; "": the version's name.
 func (e *Evaluation) Value() string { return e.d.upstream().value }
 
-// Rollout and Revision are those of the table.
-func (e *Evaluation) Rollout() string  { return e.d.route.table.Rollout }
+// Rollout is the rollout that the table is of.
+func (e *Evaluation) Rollout() string { return e.d.route.table.Rollout }
+
+// Revision is the revision that the table is of.
 func (e *Evaluation) Revision() string { return e.d.route.table.Revision }
 
 // Expose counts e as a prediction of its arm that is about to be made, and

@@ -1,4 +1,3 @@
-// Package router is the port to whatever splits the traffic.
 package router
 
 import (

@@ -1,4 +1,3 @@
-// Package store is the port to whatever remembers.
 package store
 
 import (

@@ -1,4 +1,3 @@
-// Package workload is the port to whatever runs the models.
 package workload
 
 import (
