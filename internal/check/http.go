@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/haldane-dev/haldane/internal/outbound"
 )
 
 // MaxAnswer is how much of an answer is read, in bytes. A longer one fails.
@@ -123,19 +125,8 @@ func bare(err error) error {
 // said is a short form of an answer for people.
 func (a Answer) said() string {
 	out := strings.TrimSpace(fmt.Sprintf("%d %s", a.Status, http.StatusText(a.Status))) + " in " + a.Latency.Round(100*time.Microsecond).String()
-	line, _, _ := bytes.Cut(bytes.TrimSpace(a.Body), []byte("\n"))
-	text := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(string(line), "�"))
-	const most = 160
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "…"
+	if text := outbound.Gist(a.Body, 160); text != "" {
+		out += ": " + text
 	}
-	if text == "" || strings.HasPrefix(text, "<") { // a page says nothing in a sentence
-		return out
-	}
-	return out + ": " + text
+	return out
 }

@@ -1,12 +1,10 @@
 package hook
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -71,19 +69,8 @@ func (c *Config) post(ctx context.Context, h Hook, body []byte) (outbound.Answer
 // said is a short form of an answer for people: its status and first line.
 func said(a outbound.Answer) string {
 	out := fmt.Sprintf("%d %s", a.Status, http.StatusText(a.Status))
-	line, _, _ := bytes.Cut(bytes.TrimSpace(a.Body), []byte("\n"))
-	text := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(string(line), "�"))
-	const most = 200
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "…"
+	if text := outbound.Gist(a.Body, 200); text != "" {
+		out += ": " + text
 	}
-	if text == "" || strings.HasPrefix(text, "<") { // a page says nothing in a sentence
-		return out
-	}
-	return out + ": " + text
+	return out
 }

@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/haldane-dev/haldane/internal/router/object"
 	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
 // ours returns the index of the first backend of rule that is split: the
 // user's Service or one of the arms'. -1 if there is none.
 func (r *Router) ours(rule any) int {
-	return slices.IndexFunc(list(rule, "backendRefs"), r.isOurs)
+	return slices.IndexFunc(object.List(rule, "backendRefs"), r.isOurs)
 }
 
 func (r *Router) isOurs(ref any) bool {
@@ -28,12 +29,12 @@ func (r *Router) isOurs(ref any) bool {
 // are split, in the proportion stable to canary. A negative one leaves that arm
 // out. The share of the rule's other backends is kept.
 func (r *Router) backends(rule fields, stable, canary int64) ([]any, error) {
-	refs := list(rule, "backendRefs")
+	refs := object.List(rule, "backendRefs")
 	at := r.ours(rule)
 	var unit, weight int64 // the greatest common divisor; the sum of ours
 	for _, ref := range refs {
 		w := weightOf(ref)
-		if unit = gcd(unit, w); r.isOurs(ref) {
+		if unit = object.GCD(unit, w); r.isOurs(ref) {
 			weight += w
 		}
 	}
@@ -82,20 +83,13 @@ func weightOf(ref any) int64 {
 	return 1
 }
 
-func gcd(a, b int64) int64 {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return a
-}
-
 // share returns the part of what is split that goes to the canary, and false
 // if the rules disagree or none says.
 func (r *Router) share(rules []any) (traffic.Weight, bool) {
 	found, result := false, traffic.Weight(0)
 	for _, rule := range rules {
 		var sum, canary int64
-		for _, ref := range list(rule, "backendRefs") {
+		for _, ref := range object.List(rule, "backendRefs") {
 			if !r.isOurs(ref) {
 				continue
 			}

@@ -89,7 +89,7 @@ func (r *Router) split(rules []any, s traffic.Split) ([]any, error) {
 	}
 	total := 0
 	for _, rule := range out {
-		n := len(list(rule, "matches"))
+		n := len(object.List(rule, "matches"))
 		if total += n; n > maxMatches {
 			return nil, fmt.Errorf("always and never make %d matches of one rule, which takes %d: write fewer", n, maxMatches)
 		}
@@ -134,14 +134,14 @@ func (r *Router) splitRule(rule fields, s traffic.Split) ([]any, error) {
 	}
 	drawn["backendRefs"] = refs
 	if s.Mirror > 0 {
-		drawn["filters"] = append(slices.Clone(list(rule, "filters")), r.mirror(rule, s.Mirror))
+		drawn["filters"] = append(slices.Clone(object.List(rule, "filters")), r.mirror(rule, s.Mirror))
 	}
 	return append(out, drawn), nil
 }
 
 // forced returns rule with one more header in each of its matches.
 func (r *Router) forced(rule fields, suffix string, ms []traffic.Match) (fields, error) {
-	bases := list(rule, "matches")
+	bases := object.List(rule, "matches")
 	if len(bases) == 0 {
 		bases = []any{fields{}}
 		if r.kind == HTTPRoute {
@@ -156,7 +156,7 @@ func (r *Router) forced(rule fields, suffix string, ms []traffic.Match) (fields,
 				return nil, err
 			}
 			match := clone(base.(fields))
-			headers := list(match, "headers")
+			headers := object.List(match, "headers")
 			if slices.ContainsFunc(headers, func(h any) bool { return strings.EqualFold(text(h, "name"), text(header, "name")) }) {
 				return nil, fmt.Errorf("it matches header %s already, which always or never need: leave one out", text(header, "name"))
 			}
@@ -193,7 +193,7 @@ func headerMatch(m traffic.Match) (fields, error) {
 
 // mirror returns the filter that copies a share of a rule's requests.
 func (r *Router) mirror(rule fields, share traffic.Weight) fields {
-	refs := list(rule, "backendRefs")
+	refs := object.List(rule, "backendRefs")
 	first := refs[r.ours(rule)]
 	ref := fields{"group": "", "kind": "Service", "name": r.rollout.CanaryService()}
 	if port, ok := first.(fields)["port"]; ok {
@@ -211,13 +211,6 @@ func (r *Router) mirror(rule fields, share traffic.Weight) fields {
 }
 
 func clone(m fields) fields { return runtime.DeepCopyJSON(m) }
-
-// list returns the list called key of v, nil if there is none.
-func list(v any, key string) []any {
-	m, _ := v.(fields)
-	l, _ := m[key].([]any)
-	return l
-}
 
 // text returns the string called key of v, "" if there is none.
 func text(v any, key string) string {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/haldane-dev/haldane/internal/router/object"
 	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
@@ -12,7 +13,7 @@ const none = -1
 
 // ours returns the index of the first destination of route that is split. -1
 // if there is none.
-func (r *Router) ours(route any) int { return slices.IndexFunc(list(route, "route"), r.isOurs) }
+func (r *Router) ours(route any) int { return slices.IndexFunc(object.List(route, "route"), r.isOurs) }
 
 func (r *Router) isOurs(weighted any) bool {
 	host := r.service(weighted)
@@ -36,11 +37,11 @@ func (r *Router) service(weighted any) string {
 // split, in the proportion stable to canary; none leaves an arm out. The share
 // of the route's other destinations is kept.
 func (r *Router) destinations(route fields, stable, canary int64) []any {
-	in, at := list(route, "route"), r.ours(route)
+	in, at := object.List(route, "route"), r.ours(route)
 	var unit, weight int64 // the greatest common divisor; the sum of ours
 	for _, d := range in {
 		w := weightOf(d, len(in))
-		if unit = gcd(unit, w); r.isOurs(d) {
+		if unit = object.GCD(unit, w); r.isOurs(d) {
 			weight += w
 		}
 	}
@@ -102,20 +103,13 @@ func weightOf(weighted any, n int) int64 {
 	return 0
 }
 
-func gcd(a, b int64) int64 {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return a
-}
-
 // share returns the part of what is split that goes to the canary, and false
 // if the routes disagree or none says.
 func (r *Router) share(routes []any) (traffic.Weight, bool) {
 	found, result := false, traffic.Weight(0)
 	for _, route := range routes {
 		var sum, canary int64
-		in := list(route, "route")
+		in := object.List(route, "route")
 		for _, d := range in {
 			if !r.isOurs(d) {
 				continue

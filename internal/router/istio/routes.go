@@ -79,7 +79,7 @@ func (r *Router) splitRoute(route fields, s traffic.Split) ([]any, error) {
 		if route["mirror"] != nil || route["mirrors"] != nil {
 			return nil, errors.New("it copies requests already: leave shadow steps out, or the route's mirror")
 		}
-		drawn["mirror"] = r.destination(list(route, "route")[r.ours(route)], traffic.Canary)
+		drawn["mirror"] = r.destination(object.List(route, "route")[r.ours(route)], traffic.Canary)
 		drawn["mirrorPercentage"] = fields{"value": s.Mirror.Share() * 100}
 	}
 	return append(out, drawn), nil
@@ -87,7 +87,7 @@ func (r *Router) splitRoute(route fields, s traffic.Split) ([]any, error) {
 
 // forced returns route with one more header in each of its matches.
 func forced(route fields, suffix string, ms []traffic.Match) (fields, error) {
-	bases := list(route, "match")
+	bases := object.List(route, "match")
 	if len(bases) == 0 {
 		bases = []any{fields{}}
 	}
@@ -141,13 +141,6 @@ func headerMatch(m traffic.Match) (name string, condition fields, err error) {
 }
 
 func clone(m fields) fields { return runtime.DeepCopyJSON(m) }
-
-// list returns the list called key of v, nil if there is none.
-func list(v any, key string) []any {
-	m, _ := v.(fields)
-	l, _ := m[key].([]any)
-	return l
-}
 
 func texts(in []string) []any {
 	out := make([]any, len(in))
