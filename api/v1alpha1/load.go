@@ -67,8 +67,8 @@ func Load(name string, r io.Reader) (*ModelRollout, error) {
 }
 
 // LoadAnyFile is LoadFile for a document of either mode: one that has a workload
-// and no endpoints, or a flag counted by Prometheus, is read as LoadCluster does. It is for looking at a file, not
-// for carrying it out.
+// and no endpoints, or a flag counted by Prometheus, is read as LoadCluster does.
+// It is for looking at a file, not for carrying it out.
 func LoadAnyFile(name string) (*ModelRollout, error) {
 	in, as := io.Reader(os.Stdin), "standard input"
 	if name != "-" {

@@ -30,8 +30,9 @@ type Rollouts interface {
 	// understood and not obeyed is a Reply with Accepted false, not an error.
 	Submit(ctx context.Context, name string, command rollout.Command) (rollout.Reply, error)
 	// Stream calls each with everything that happens to one rollout, beginning
-	// with as much of the past as the options ask for and its status, until ctx ends (its cause) or each returns an error (that
-	// error). A lost connection is made again.
+	// with as much of the past as the options ask for and its status, until ctx
+	// ends (its cause) or each returns an error (that error). A lost connection is
+	// made again.
 	Stream(ctx context.Context, name string, o client.StreamOptions, each func(engine.Update) error) error
 }
 
@@ -155,6 +156,9 @@ func orderCommand(p Program, verb rollout.Verb, short string) *cobra.Command {
 	w, wait := &waiting{goal: anyEnd}, false
 	cmd := r.command(string(verb), short, groupTell, "the reply as JSON", func(cmd *cobra.Command, c Rollouts, args []string) error {
 		order.By = person()
+		if cmd.Flags().Changed("timeout") && !wait {
+			return Usage(errors.New("--timeout is how long --wait waits: add --wait, or leave it out"))
+		}
 		if wait {
 			w.remote = *r
 			w.first = func(id string) error { return r.submit(cmd, c, []string{id}, order) }

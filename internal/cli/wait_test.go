@@ -83,7 +83,7 @@ func TestWait(t *testing.T) {
 		{"for a pause that never was", []engine.Status{climbing, promoted}, []string{"--for=Paused"}, 1, "Promoted without having been seen Paused"},
 		{"of a version", []engine.Status{of("v1", promoted), of("v2", climbing), of("v2", back)}, []string{"--revision", "v2"}, 3, ""},
 		{"of a hash", []engine.Status{back}, []string{"--revision", "abc"}, 3, ""},
-		{"late", []engine.Status{climbing}, []string{"--timeout", "100ms"}, 1, "after 100ms churn is Progressing"},
+		{"late", []engine.Status{climbing}, []string{"--timeout", "2s"}, 1, "after 2s churn is Progressing"},
 		{"late for a version", []engine.Status{promoted}, []string{"--revision", "v3", "--timeout", "100ms"}, 1, "no rollout of v3 was seen"},
 		{"no such goal", []engine.Status{climbing}, []string{"--for=Done"}, 2, "want ended, Idle"},
 		{"no such time", []engine.Status{climbing}, []string{"--timeout=-1s"}, 2, "--timeout"},
@@ -111,6 +111,15 @@ func TestOrderAndWait(t *testing.T) {
 		if code != want || errOut != "" || !strings.Contains(out, string(last)) {
 			t.Errorf("%s: exit %d, says %q, printed %q", verb, code, errOut, out)
 		}
+	}
+}
+
+// TestTimeoutWithoutWait: a flag that would do nothing is refused, and no order is
+// given.
+func TestTimeoutWithoutWait(t *testing.T) {
+	code, out, errOut := run(t, engine.Outcome{}, nil, "promote", "--timeout", "1h", "--server", "http://127.0.0.1:1")
+	if code != 2 || out != "" || !strings.Contains(errOut, "add --wait") {
+		t.Errorf("exit %d, says %q, printed %q", code, errOut, out)
 	}
 }
 
