@@ -415,9 +415,10 @@ func (d *driver) close() {
 	}
 }
 
-// adapted is the part of a spec that adapters are made of.
+// adapted is the part of a spec that adapters are made of: what is counted, and
+// which arms there are, follows from the strategy, too.
 func adapted(s v1alpha1.Spec) v1alpha1.Spec {
-	return v1alpha1.Spec{Workload: s.Workload, Routing: s.Routing, Analysis: s.Analysis, Inference: s.Inference,
+	return v1alpha1.Spec{Workload: s.Workload, Strategy: s.Strategy, Routing: s.Routing, Analysis: s.Analysis, Inference: s.Inference,
 		Hooks: s.Hooks, Notifications: s.Notifications, Switch: s.Switch}
 }
 
