@@ -98,3 +98,44 @@ func TestNumbersAreCountedByGroup(t *testing.T) {
 		}
 	}
 }
+
+// TestAPredictionLostInACrash: what came back for one that the ledger has forgotten
+// is of somebody, too. Groups never hold more than there is of all.
+func TestAPredictionLostInACrash(t *testing.T) {
+	w := newWorld(t)
+	q := metric.Query{Revision: "v2", Metrics: []metric.Metric{
+		{Name: "missed", Kind: analysis.Outcome, Negative: true, Maturity: 10 * time.Second},
+		{Name: "bought", Kind: analysis.Mean, Of: "conversion", Event: "checkout", Maturity: 10 * time.Second},
+		{Name: "revenue", Kind: analysis.Mean, Of: "event", Event: "checkout", Negative: true, Maturity: 10 * time.Second},
+	}}
+	first := w.collect(q, "")
+	for group := range uint8(9) {
+		w.ask(traffic.Canary, "yes", group+1)
+	}
+	lost := func() string {
+		w.nonce++
+		return string(w.codec.AppendEncode(nil, predictionid.Claims{
+			Rollout: predictionid.Hash32("churn"), Revision: predictionid.Hash32("v2"), Arm: uint8(traffic.Canary),
+			Time: w.now, Class: "yes", Nonce: w.nonce, Group: 42,
+		}))
+	}
+	label, err := feedback.Label(lost(), "no")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, it := range []feedback.Item{label, {ID: lost(), Event: "checkout", HasValue: true, Value: 3}} {
+		if got, err := w.ledger.Put(t.Context(), []feedback.Item{it}); err != nil || got[0] != feedback.Accepted {
+			t.Fatalf("%+v: %v, %v", it, got, err)
+		}
+	}
+	w.now = w.now.Add(15 * time.Second)
+	got := w.collect(q, first.Cursor).Metrics
+	for _, m := range []analysis.Metric{
+		{Name: "missed", Kind: analysis.Outcome}, {Name: "bought", Kind: analysis.Mean, Upper: 1}, {Name: "revenue", Kind: analysis.Mean, Upper: 10},
+	} {
+		x := got[m.Name]
+		if why := m.Check(x); why != "" || x.Canary.N != 10 {
+			t.Errorf("%s of %d: %s", m.Name, x.Canary.N, why)
+		}
+	}
+}

@@ -62,6 +62,13 @@ func (c *comparison) group(m metric.Metric, to *analysis.Counts, groups []feedba
 		shares[i] = analysis.Group{N: x.N, K: x.K}
 		values[i] = stats.Moments{N: float64(x.N), Sum: x.Sum, SumSq: x.SumSq}
 	}
+	// A crash can lose predictions of which something came: those of a group are
+	// noticed in it alone.
+	var all analysis.Group
+	for _, x := range shares {
+		all.N, all.K = all.N+x.N, all.K+x.K
+	}
+	to.N, to.K = max(to.N, all.N), max(to.K, all.K)
 	if !m.Everyone {
 		shares, values = pair(c, shares), pair(c, values)
 	}
