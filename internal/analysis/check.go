@@ -8,6 +8,17 @@ import (
 	"github.com/haldane-dev/haldane/internal/stats"
 )
 
+// Check reports why x cannot be what the metric counts in a block, or "": hits
+// beyond trials, values outside their bounds, sums that are no numbers. Such a block
+// is no evidence.
+func (m Metric) Check(x Measure) string {
+	j := new(metricState).judge(m)
+	if j == nil {
+		return "no test for metrics of kind " + string(m.Kind)
+	}
+	return j.check(m, x)
+}
+
 // checkBoth applies check to both arms and says which one failed.
 func checkBoth(x Measure, check func(Counts) string) string {
 	if why := check(x.Stable); why != "" {

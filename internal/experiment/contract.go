@@ -94,6 +94,9 @@ type State struct {
 	LastBlock int64     `json:"lastBlock,omitempty"`
 	// First is when the block began that had traffic of a treatment first.
 	First time.Time `json:"first,omitzero"`
+	// Untrusted is why the goal's counts in the newest block cannot be, and were left
+	// out; empty if they were not.
+	Untrusted string `json:"untrusted,omitempty"`
 }
 
 // ArmState is what is known of one arm.

@@ -59,14 +59,11 @@ func Judge(c Config, s State, elapsed time.Duration) Finding {
 	if f, ok := s.unsafe(c); ok {
 		return f
 	}
-	if why := s.selective(c); why != "" {
-		if c.MaxDuration > 0 && elapsed >= c.MaxDuration {
-			return Finding{Ending: OutTime, Reason: fmt.Sprintf("no winner within %s: %s", c.MaxDuration, why)}
-		}
-		return Finding{Reason: why}
-	}
-	if why := s.tooFew(); why != "" {
-		if c.MaxDuration > 0 && elapsed >= c.MaxDuration {
+	for _, why := range []string{s.Untrusted, s.selective(c), s.tooFew()} {
+		switch {
+		case why == "":
+			continue
+		case c.MaxDuration > 0 && elapsed >= c.MaxDuration:
 			return Finding{Ending: OutTime, Reason: fmt.Sprintf("no winner within %s: %s", c.MaxDuration, why)}
 		}
 		return Finding{Reason: why}

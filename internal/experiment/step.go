@@ -48,7 +48,8 @@ func Step(c Config, rules analysis.Config, s State, x analysis.Sample, canary an
 	s = s.clone()
 	s.LastBlock = x.Block
 	s.guard(c, rules, x, canary)
-	if s.warm(c.Goal, x) && x.Stage.Index >= 0 {
+	warm := s.warm(c.Goal, x)
+	if s.Untrusted = c.untrusted(x); s.Untrusted == "" && warm && x.Stage.Index >= 0 {
 		s.compare(c, rules.Dispersion, x)
 	}
 	s.allocate(c, x.End)
@@ -185,7 +186,10 @@ func (g Goal) values(c analysis.Counts) stats.Moments {
 		n, wrong := c.N, c.K
 		if n == 0 { // some sources count labels by predicted class alone
 			for i := range c.Labelled {
-				n, wrong = n+c.Labelled[i], wrong+c.Wrong[i]
+				n += c.Labelled[i]
+			}
+			for _, k := range c.Wrong {
+				wrong += k
 			}
 		}
 		right := float64(n - wrong)

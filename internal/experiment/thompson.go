@@ -15,7 +15,7 @@ type posterior struct{ a, b float64 }
 // exact posterior; of other values in [0,1] the Beta distribution of so many hits
 // and misses as would leave their mean equally uncertain.
 func posteriorOf(m stats.Moments) posterior {
-	mean := m.Mean()
+	mean := math.Min(math.Max(m.Mean(), 0), 1) // a sum is rounded
 	n := m.N
 	if v := m.Variance(); v > 0 && n > 0 {
 		n *= math.Max(mean*(1-mean), 1e-9) / v
