@@ -78,7 +78,7 @@ func between(slots string, arm traffic.Arm) float64 {
 func (c *Config) observation(s rollout.State, plan rollout.Plan, g gathered, commands []rollout.Command) rollout.Observation {
 	o := rollout.Observation{
 		Now: g.now, Plan: plan, Commands: commands, Workloads: g.health, Traffic: g.traffic,
-		Cursor: s.Cursor, Blind: g.blind, Gates: g.gates, Signals: g.signals,
+		Cursor: s.Cursor, NextBlock: g.next, Blind: g.blind, Gates: g.gates, Signals: g.signals,
 	}
 	if g.sample == nil {
 		return o

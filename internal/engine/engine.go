@@ -55,12 +55,13 @@ type Engine struct {
 	wanted    bool // a want has been decided or was loaded
 	waiting   string
 	block     openBlock
-	number    int64     // of the newest block taken in
-	due       time.Time // when the open block is to be closed
-	asked     *asking   // the closed block whose counts are on their way
-	unask     func()    // gives such a question up; nil before the first
-	blindFrom time.Time // since when the source has given nothing; zero if it has
-	anew      bool      // the next block begins without the cursor of the one before
+	number    int64       // of the newest block taken in
+	due       time.Time   // when the open block is to be closed
+	asked     *asking     // the closed block whose counts are on their way
+	cuts      []openBlock // those behind the one that follows it, which begin where the one before is over
+	unask     func()      // gives such a question up; nil before the first
+	blindFrom time.Time   // since when the source has given nothing; zero if it has
+	anew      bool        // the next block begins without the cursor of the one before
 	delivered map[string]bool
 	told      map[string]uint64 // how far each listener is; replaced, never written to
 	asks      []rollout.Gate    // of the last saved decision

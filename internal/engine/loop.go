@@ -78,6 +78,7 @@ func (e *Engine) tick(ctx context.Context, requests []*request) time.Time {
 	before := e.withoutDelivered()
 	plan := e.currentSpec().Plan
 	e.heed(&g)
+	g.next = e.nextBlock(g)
 	o := e.cfg.observation(before, plan, g, commandsOf(requests))
 	d := e.cfg.Next(before, o)
 	err := e.save(ctx, d)
@@ -116,7 +117,8 @@ func (e *Engine) gather(ctx context.Context, requests []*request) gathered {
 		e.due = g.now.Add(e.interval())
 	}
 	stage := e.cfg.stageNow(e.state, g.traffic, e.block.stage)
-	changed := !g.lost && e.block.ends(g.traffic, stage)
+	e.noteCut(g)
+	changed := len(e.cuts) > 0 || !g.lost && e.block.ends(g.traffic, stage)
 	if e.asked == nil && (!changed && g.now.Before(e.due) || urgent(requests)) {
 		return g
 	}
@@ -135,7 +137,7 @@ func (e *Engine) gather(ctx context.Context, requests []*request) gathered {
 // counted meanwhile belongs to nobody, so the next block begins anew, without
 // the cursor of the one before.
 func (e *Engine) rest(now time.Time) {
-	e.block, e.asked, e.anew, e.blindFrom = openBlock{}, nil, true, time.Time{}
+	e.block, e.asked, e.cuts, e.anew, e.blindFrom = openBlock{}, nil, nil, true, time.Time{}
 	e.due = now.Add(restInterval)
 }
 
@@ -152,10 +154,33 @@ func (e *Engine) open(start time.Time, g gathered) {
 	e.block.stage = e.cfg.stageNow(e.state, g.traffic, e.block.stage)
 }
 
+// nextBlock returns the number of the first block that begins at g.now or later,
+// 0 if none is open. The open block has the number after the newest one taken in.
+// Once it is closed, another begins where it ends, which may be before now if its
+// counts were long on their way, or still are.
+func (e *Engine) nextBlock(g gathered) int64 {
+	number, start := e.number+1, e.block.start
+	switch {
+	case start.IsZero():
+		return 0
+	case g.sample != nil:
+		number, start = number+1, g.end.now
+	case e.asked != nil:
+		number, start = number+1, e.asked.end.now
+	}
+	if n := len(e.cuts); n > 0 {
+		number, start = number+int64(n), e.cuts[n-1].start
+	}
+	if start.Before(g.now) {
+		number++
+	}
+	return number
+}
+
 // wake returns when the loop must go round again at the latest.
 func (e *Engine) wake(g gathered, asked time.Time, moved bool) time.Time {
 	now := e.clock.now()
-	if moved {
+	if moved || len(e.cuts) > 0 && g.sample != nil {
 		return now // the change of weight closes the block: at once
 	}
 	at := e.due

@@ -23,6 +23,7 @@ type gathered struct {
 	sample  *analysis.Sample // nil unless a block was closed
 	blind   string           // why no sample could be had
 	end     moment           // of the closed block
+	next    int64            // the first block that begins now or later, 0 if none is open
 	gates   []rollout.GateResult
 	signals []rollout.Signal
 }
@@ -43,6 +44,7 @@ func (m moment) gathered(g gathered) gathered {
 // asking is a block that is closed and whose counts are still on their way.
 type asking struct {
 	end  moment
+	then openBlock    // what is counted from then on
 	back chan counted // takes one
 }
 
@@ -84,7 +86,11 @@ func (e *Engine) observe(ctx context.Context) gathered {
 // the tick after the answer has come takes it.
 func (e *Engine) collect(ctx context.Context, g *gathered) {
 	if e.asked == nil {
-		e.asked = e.ask(ctx, moment{g.now, g.traffic, g.lost})
+		end := moment{g.now, g.traffic, g.lost}
+		if len(e.cuts) > 0 {
+			end, e.cuts = moment{e.cuts[0].start, e.cuts[0].traffic, false}, e.cuts[1:]
+		}
+		e.asked = e.ask(ctx, end)
 	}
 	var c counted
 	if e.cfg.Later == nil {
@@ -112,6 +118,26 @@ func (e *Engine) collect(ctx context.Context, g *gathered) {
 	g.sample = &c.sample
 }
 
+// mostCuts bounds how many changes of traffic are kept apart while one block is on
+// its way.
+const mostCuts = 8
+
+// noteCut remembers when the traffic changed while a closed block is on its way:
+// the block behind it ends then, though it can be asked for only later.
+func (e *Engine) noteCut(g gathered) {
+	if e.asked == nil || g.lost || len(e.cuts) == mostCuts {
+		return
+	}
+	now := e.asked.then
+	if n := len(e.cuts); n > 0 {
+		now = e.cuts[n-1]
+	}
+	stage := e.cfg.stageNow(e.state, g.traffic, now.stage)
+	if now.ends(g.traffic, stage) {
+		e.cuts = append(e.cuts, openBlock{g.now, g.traffic, stage})
+	}
+}
+
 // ask sends for the counts of the open block until end.
 func (e *Engine) ask(ctx context.Context, end moment) *asking {
 	q := query(e.id, e.state, e.currentSpec())
@@ -121,7 +147,11 @@ func (e *Engine) ask(ctx context.Context, end moment) *asking {
 	if e.anew {
 		w.After = ""
 	}
-	a := &asking{end, make(chan counted, 1)}
+	a := &asking{end: end, then: e.block, back: make(chan counted, 1)}
+	if !end.lost {
+		a.then.traffic = end.traffic
+		a.then.stage = e.cfg.stageNow(e.state, end.traffic, e.block.stage)
+	}
 	limit := e.cfg.Timeout
 	if e.cfg.Later != nil {
 		limit = e.cfg.LaterWithin

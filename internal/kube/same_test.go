@@ -13,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
-	"github.com/haldane-dev/haldane/internal/analysis"
 	"github.com/haldane-dev/haldane/internal/engine"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	"github.com/haldane-dev/haldane/internal/store"
@@ -30,15 +29,8 @@ type transcript struct {
 func (x *transcript) add(s rollout.State) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	// The block that ends in the instant in which the first traffic is carried is
-	// empty, and which of two goroutines of that instant comes first says if it is
-	// judged before the next begins: only verdicts that decide something are told.
-	verdict := s.Verdict.Decision
-	if verdict == analysis.Inconclusive {
-		verdict = ""
-	}
 	line := fmt.Sprintf("%s step=%d attempt=%d split=%s/%s/%v scale=%+v verdict=%s serving=%s", s.Phase, s.Step, s.Attempt,
-		s.Want.Split.Canary, s.Want.Split.Mirror, s.Want.Split.Open, s.Want.Scale, verdict, s.Serving)
+		s.Want.Split.Canary, s.Want.Split.Mirror, s.Want.Split.Open, s.Want.Scale, s.Verdict.Decision, s.Serving)
 	if n := len(x.lines); n == 0 || x.lines[n-1] != line {
 		x.lines = append(x.lines, line)
 	}

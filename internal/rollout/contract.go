@@ -207,8 +207,12 @@ type Observation struct {
 	// Experiment is likewise what the block made of the experiment's evidence.
 	Experiment *experiment.State
 	Judged     Judged // the attempt that Verdict and Evidence are about; the zero value is the current one
-	Cursor     string // the source's position after that block
-	Blind      string // why no sample could be had since the last call, "" if one was
+	// NextBlock is the number of the first block that begins at Now or later: what
+	// those before it hold was counted, at least in part, before this was observed.
+	// One may be on its way still. 0 if no block is open.
+	NextBlock int64
+	Cursor    string // the source's position after that block
+	Blind     string // why no sample could be had since the last call, "" if one was
 }
 
 // Judged names an attempt at a revision, so that a verdict which arrives after

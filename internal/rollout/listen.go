@@ -71,7 +71,7 @@ func (t *turn) invalid() string {
 
 // nextBlock returns the first block that can have begun after this call.
 func (t *turn) nextBlock() int64 {
-	next := t.s.FirstBlock
+	next := max(t.s.FirstBlock, t.o.NextBlock)
 	if e := t.s.Evidence; e != nil {
 		next = max(next, e.LastBlock+1)
 	}
