@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 
 	"k8s.io/client-go/tools/clientcmd"
@@ -11,6 +12,17 @@ import (
 	statestore "github.com/haldane-dev/haldane/internal/store/kube"
 )
 
+// errNoConfig stands for what the library says of variables that nobody sets.
+var errNoConfig = errors.New("there is no kubeconfig")
+
+// noConfig makes err fit for people.
+func noConfig(err error) error {
+	if clientcmd.IsEmptyConfig(err) {
+		return errNoConfig
+	}
+	return err
+}
+
 // Cluster reaches the rollouts of a cluster as kubectl would.
 func Cluster(o cli.ClusterOptions) (cli.Rollouts, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
@@ -18,7 +30,7 @@ func Cluster(o cli.ClusterOptions) (cli.Rollouts, error) {
 	files := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: o.Context})
 	config, err := files.ClientConfig()
 	if err != nil {
-		return nil, fmt.Errorf("find the cluster: %w: name a kubeconfig, or use --server to ask a haldane that runs by itself", err)
+		return nil, fmt.Errorf("find the cluster: %w: name a kubeconfig, or use --server to ask a haldane that runs by itself", noConfig(err))
 	}
 	namespace := o.Namespace
 	if namespace == "" {

@@ -100,7 +100,7 @@ func connection(kubeconfig string) (*rest.Config, string, error) {
 	files := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{})
 	config, err := files.ClientConfig()
 	if err != nil {
-		return nil, "", fmt.Errorf("find the cluster: %w: run inside one, or name a kubeconfig", err)
+		return nil, "", fmt.Errorf("find the cluster: %w: run inside one, or name a kubeconfig", noConfig(err))
 	}
 	namespace, _, err := files.Namespace()
 	if text, fail := os.ReadFile(ownNamespace); fail == nil && kubeconfig == "" && os.Getenv("KUBECONFIG") == "" {

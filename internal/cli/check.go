@@ -51,13 +51,13 @@ out.
 Exit codes: 0 the candidate passes all, 1 it does not, or anything else, 2 bad file or
 flags.`,
 		Example: "  haldane check -f rollout.yaml",
-		GroupID: groupOffline, Args: cobra.NoArgs,
+		GroupID: groupOffline, Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c, p) },
 	}
 	cmd.Flags().StringVarP(&f.file, "file", "f", "", "the rollout file; - reads standard input")
 	cmd.Flags().DurationVar(&f.wait, "wait", time.Minute, "how long to wait for all versions to become ready")
 	f.output.flag(cmd, "the results")
-	f.level.flag(cmd)
+	f.level.flag(cmd, withModels)
 	return cmd
 }
 

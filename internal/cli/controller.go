@@ -36,7 +36,7 @@ func controllerCommand(p Program) *cobra.Command {
 		Long: `Drives the ModelRollouts of a Kubernetes cluster: one namespace, several or all.
 Several controllers may run: the one that holds the lease works.`,
 		Example: "  haldane controller\n  haldane controller --namespace shop --namespace search\n  haldane controller --all-namespaces --kubeconfig ~/.kube/config",
-		GroupID: groupStart, Args: cobra.NoArgs,
+		GroupID: groupStart, Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			switch {
 			case o.AllNamespaces && len(o.Namespaces) > 0:
@@ -65,7 +65,7 @@ Several controllers may run: the one that holds the lease works.`,
 	f.StringVar(&o.GatewayImage, "gateway-image", "", "image of the gateways that rollouts ask for (default $"+imageVariable+", or the controller's own)")
 	f.StringVar(&o.GatewayUser, "gateway-service-account", "haldane-gateway", "service account of those gateways, which may get and watch gatewaytables")
 	f.BoolVar(&o.AppMesh, "enable-appmesh", false, "let rollouts route by AWS App Mesh, whose service has ended")
-	level.flag(cmd)
+	level.flag(cmd, "")
 	return cmd
 }
 

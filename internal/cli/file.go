@@ -33,7 +33,7 @@ func validateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "validate FILE...", Short: "Say what is wrong with rollout files",
 		Long: "Says what is wrong with rollout files, with the line and the path of each field. One\nwith a workload is checked as the controller of a cluster reads it.\nExit code 0: all are valid; 2: one is not.",
-		Args: cobra.MinimumNArgs(1), GroupID: groupStart,
+		Args: someFiles, GroupID: groupStart,
 		RunE: func(c *cobra.Command, args []string) error {
 			var errs []error
 			findings := make([]finding, 0, len(args))
@@ -53,7 +53,7 @@ func validateCommand() *cobra.Command {
 			return errors.Join(printed(c, output, findings), &codeError{exitUsage, nil})
 		},
 	}
-	output.flag(cmd, "the findings as JSON")
+	output.flag(cmd, "the findings")
 	return cmd
 }
 
@@ -110,23 +110,28 @@ func thisBuild() build {
 	return b
 }
 
+// String is the build on one line.
+func (b build) String() string {
+	parts := []string{b.Go, b.Platform}
+	if b.Commit != "" {
+		parts = append([]string{"commit " + b.Commit[:min(len(b.Commit), 12)]}, parts...)
+	}
+	return fmt.Sprintf("%s (%s)", b.Version, strings.Join(parts, ", "))
+}
+
 func versionCommand() *cobra.Command {
 	var output format
 	cmd := &cobra.Command{
-		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		Use: "version", Short: "Print the version", Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			b := thisBuild()
 			if output == jsons {
 				return writeJSON(c.OutOrStdout(), b)
 			}
-			parts := []string{b.Go, b.Platform}
-			if b.Commit != "" {
-				parts = append([]string{"commit " + b.Commit[:min(len(b.Commit), 12)]}, parts...)
-			}
-			fmt.Fprintf(c.OutOrStdout(), "haldane %s (%s)\n", b.Version, strings.Join(parts, ", "))
+			fmt.Fprintln(c.OutOrStdout(), "haldane", b)
 			return nil
 		},
 	}
-	output.flag(cmd, "JSON")
+	output.flag(cmd, "the same")
 	return cmd
 }

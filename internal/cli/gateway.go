@@ -40,7 +40,7 @@ func gatewayCommand(p Program) *cobra.Command {
 as a Deployment, and writes the table that it goes by. Without a table it is not
 ready; cut off from the API server it goes on by the last one.`,
 		Example: "  haldane gateway --table churn --peers churn-gateway-peers",
-		GroupID: groupStart, Args: cobra.NoArgs,
+		GroupID: groupStart, Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.Settings, o.Self = orEnv(o.Settings, settingsVariable), os.Getenv(selfVariable)
 			switch {
@@ -69,6 +69,6 @@ ready; cut off from the API server it goes on by the last one.`,
 	f.StringVar(&o.Ops, "ops", ":8081", "address of metrics, health and the other replicas")
 	f.StringVar(&o.Peers, "peers", "", "host name under which all replicas are found (default: there is one)")
 	f.DurationVar(&o.Linger, "linger", 5*time.Second, "how long it serves on when it is told to end, until nobody is sent to it any more")
-	level.flag(cmd)
+	level.flag(cmd, "")
 	return cmd
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +15,7 @@ import (
 func importCommand() *cobra.Command {
 	o := importer.Options{}
 	cmd := &cobra.Command{
-		Use: "import", Short: "Make a rollout of manifests for Flagger, Argo Rollouts, or moved by hand", GroupID: groupOffline, Args: cobra.NoArgs,
+		Use: "import", Short: "Make a rollout of manifests for Flagger, Argo Rollouts, or moved by hand", GroupID: groupOffline, Args: noArgs,
 		Long: `Makes a ModelRollout for a cluster of what was written for another tool, on standard
 output. What has no equal is told on standard error and as comments, with what was
 done instead: no field of the input is dropped in silence.`,
@@ -32,7 +33,7 @@ done instead: no field of the input is dropped in silence.`,
 		{importer.Manifests, "From two Deployments and a VirtualService, HTTPRoute, canary Ingress or Service"},
 	} {
 		cmd.AddCommand(&cobra.Command{
-			Use: string(sub.from) + " FILE...", Short: sub.short, Args: cobra.MinimumNArgs(1), Long: sub.short + ".\n\n" + cmd.Long,
+			Use: string(sub.from) + " FILE...", Short: sub.short, Args: someFiles, Long: sub.short + ".\n\n" + cmd.Long,
 			RunE: func(c *cobra.Command, args []string) error { return doImport(c, sub.from, args, o) },
 		})
 	}
@@ -53,7 +54,7 @@ func doImport(c *cobra.Command, from importer.From, files []string, o importer.O
 	}
 	result, err := importer.Import(from, all.Bytes(), o)
 	if err != nil {
-		return Usage(fmt.Errorf("import %s: %w", from, err))
+		return Usage(fmt.Errorf("import %s: %s: %w", from, strings.Join(files, ", "), err))
 	}
 	for _, n := range result.Notes {
 		fmt.Fprintln(c.ErrOrStderr(), "haldane:", n)

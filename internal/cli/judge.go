@@ -49,7 +49,7 @@ file, record or flags, 1 anything else.`,
 		Example: `  haldane judge -f rollout.yaml --counts counts.jsonl
   zcat counts.jsonl.gz | haldane judge -f rollout.yaml --counts - -o json
   haldane judge -f rollout.yaml --prometheus http://127.0.0.1:9090 --from 2h`,
-		GroupID: groupOffline, Args: cobra.NoArgs,
+		GroupID: groupOffline, Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return j.run(c, p) },
 	}
 	f := cmd.Flags()

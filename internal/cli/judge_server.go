@@ -29,6 +29,7 @@ func (s *serverFlags) flags(cmd *cobra.Command) {
 	f.StringVar(&s.address, "prometheus", "", "address of a Prometheus server that has the counts; $HALDANE_PROMETHEUS_TOKEN is sent as bearer")
 	f.StringVar(&s.from, "from", "", "begin of the range: a time like 2026-03-01T12:00:00Z, Unix seconds, or how long ago, like 2h")
 	f.StringVar(&s.to, "to", "0s", "end of the range, likewise")
+	f.Lookup("to").DefValue = "now"
 	f.DurationVar(&s.block, "block", 15*time.Second, "length of a block; no shorter than the server scrapes")
 	f.StringVar(&s.exporter, "exporter", "haldane", "whose names the series have: haldane, istio, traefik, nginx, kserve, triton, vllm, seldon, bentoml, model, or custom with --series")
 	f.StringVar(&s.stable, "stable", "", `label matchers of stable's series, like 'version="v1"' (default the exporter's own)`)

@@ -66,19 +66,21 @@ func Main(ctx context.Context, args []string, out, errOut io.Writer, p Program) 
 		Short:         "Progressive delivery for machine-learning models",
 		Long:          about,
 		Example:       "  haldane demo\n  haldane run -f rollout.yaml\n  haldane status",
+		Version:       thisBuild().String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          noArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	if p.Plugin {
 		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl haldane"}
 		root.Example = "  kubectl haldane get\n  kubectl haldane status churn -n shop\n  kubectl haldane watch churn"
 	}
+	root.SetVersionTemplate("haldane {{.Version}}\n")
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(errOut)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return Usage(err) })
+	root.SetFlagErrorFunc(badFlag)
 	cobra.EnableCommandSorting = false
 	root.AddGroup(&cobra.Group{ID: groupStart, Title: "Start a rollout:"},
 		&cobra.Group{ID: groupAsk, Title: "Look at one that runs:"},
@@ -91,10 +93,12 @@ func Main(ctx context.Context, args []string, out, errOut io.Writer, p Program) 
 	root.AddCommand(versionCommand())
 	root.InitDefaultCompletionCmd(args...)
 	if c, _, err := root.Find([]string{"completion"}); err == nil {
+		c.Args = noArgs
 		c.RunE = func(*cobra.Command, []string) error {
 			return Usage(errors.New("completion needs a shell: bash, zsh, fish or powershell"))
 		}
 	}
+	helpCommand(root)
 	markUsage(root)
 	return exitCode(root.ExecuteContext(ctx), errOut)
 }

@@ -77,7 +77,7 @@ func TestExitCodes(t *testing.T) {
 		{"unknown level", engine.Outcome{}, nil, []string{"run", "-f", good, "--log-level", "loud"}, 2, "want debug, info, warn or error"},
 		{"unknown scenario", engine.Outcome{}, nil, []string{"demo", "--scenario", "x"}, 2, "want good, wrong"},
 		{"server that is no address", engine.Outcome{}, nil, []string{"get", "--server", "x"}, 2, "http://127.0.0.1:7600"},
-		{"two names", engine.Outcome{}, nil, []string{"get", "a", "b"}, 2, "arg"},
+		{"two names", engine.Outcome{}, nil, []string{"get", "a", "b"}, 2, "one rollout"},
 		{"unknown command", engine.Outcome{}, nil, []string{"rum"}, 2, "rum"},
 		{"validate", engine.Outcome{}, nil, []string{"validate", good}, 0, ""},
 		{"validate bad", engine.Outcome{}, nil, []string{"validate", good, bad}, 2, "spec.ruting"},

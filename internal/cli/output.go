@@ -42,7 +42,7 @@ func (f *format) Set(s string) error {
 // flag adds -o to a command; json says what it prints then.
 func (f *format) flag(c *cobra.Command, json string) {
 	*f = text
-	c.Flags().VarP(f, "output", "o", "json prints "+json)
+	c.Flags().VarP(f, "output", "o", "json: "+json)
 }
 
 // level is what --log-level takes.
@@ -75,9 +75,12 @@ func (l *level) Set(s string) error {
 	return errors.New("want debug, info, warn or error")
 }
 
+// withModels follows what --log-level says of a command that may start models.
+const withModels = "; from info on also what the models print"
+
 // flag adds --log-level to a command, with the present value as the default.
-func (l *level) flag(c *cobra.Command) {
-	c.Flags().Var(l, "log-level", "what goes to standard error; from info on also what the models print")
+func (l *level) flag(c *cobra.Command, more string) {
+	c.Flags().Var(l, "log-level", "what goes to standard error"+more)
 }
 
 // logger logs to w from the level on.

@@ -35,7 +35,7 @@ Exit codes: 0 it can be decided in time (or --force), 2 it cannot, or bad file o
 flags, 1 anything else.`,
 		Example: `  haldane plan -f rollout.yaml --rps 100 --error-rate 1% --latency p50=50ms,p99=200ms
   haldane plan -f rollout.yaml --baseline counts.jsonl --svg plan.svg`,
-		GroupID: groupOffline, Args: cobra.NoArgs,
+		GroupID: groupOffline, Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c, p) },
 	}
 	flags := cmd.Flags()

@@ -35,7 +35,7 @@ when the rollout has. Ended before that, even by force, it goes on from where it
 was when it is run again with the same state file.
 ` + exitCodes,
 		Example: "  haldane run -f rollout.yaml\n  haldane run -f rollout.yaml -o json | jq -c .event\n  haldane run -f rollout.yaml --retry",
-		GroupID: groupStart, Args: cobra.NoArgs,
+		GroupID: groupStart, Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return r.run(c, p) },
 	}
 	f := cmd.Flags()
@@ -48,7 +48,7 @@ was when it is run again with the same state file.
 	f.BoolVar(&r.o.Retry, "retry", false, "run a rolled-back version again, as its next attempt")
 	r.report.flag(cmd)
 	r.output.flag(cmd, "everything that happens as lines of JSON, the outcome last")
-	r.level.flag(cmd)
+	r.level.flag(cmd, withModels)
 	return cmd
 }
 
@@ -120,7 +120,7 @@ func demoCommand(p Program) *cobra.Command {
 and ends with a report. Exit code 0 means that it ended as the scenario should:
 good is promoted, all others are taken back.`,
 		Example: "  haldane demo\n  haldane demo --scenario wrong --hold",
-		GroupID: groupStart, Args: cobra.NoArgs,
+		GroupID: groupStart, Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if len(p.Scenarios) > 0 && !slices.Contains(p.Scenarios, o.Scenario) {
 				return Usage(fmt.Errorf("--scenario %q: want %s", o.Scenario, strings.Join(p.Scenarios, ", ")))
@@ -142,14 +142,14 @@ good is promoted, all others are taken back.`,
 	cmd.Flags().StringVar(&o.Scenario, "scenario", "good", strings.Join(p.Scenarios, ", "))
 	cmd.Flags().StringVar(&o.API, "api", "", "address of the dashboard (default 127.0.0.1:7600, or a free port)")
 	cmd.Flags().BoolVar(&o.Hold, "hold", false, "keep running after the report, to look around")
-	l.flag(cmd)
+	l.flag(cmd, withModels)
 	return cmd
 }
 
 func modelCommand(p Program) *cobra.Command {
 	var variant, listen string
 	cmd := &cobra.Command{
-		Use: "model", Short: "Serve one of the demo's models", Hidden: true, Args: cobra.NoArgs,
+		Use: "model", Short: "Serve one of the demo's models", Hidden: true, Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return p.Model(c.Context(), variant, listen) },
 	}
 	cmd.Flags().StringVar(&variant, "variant", "v1", "which model")

@@ -77,7 +77,7 @@ func (r *remote) command(use, short, group, json string, do func(*cobra.Command,
 // asking is command without -o.
 func (r *remote) asking(use, short, group string, do func(*cobra.Command, Rollouts, []string) error) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: use + " [NAME]", Short: short, GroupID: group, Args: cobra.MaximumNArgs(1),
+		Use: use + " [NAME]", Short: short, GroupID: group, Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			from, err := r.rollouts()
 			if err != nil {
@@ -89,7 +89,7 @@ func (r *remote) asking(use, short, group string, do func(*cobra.Command, Rollou
 	f := cmd.Flags()
 	f.StringVar(&r.server, "server", "", "address of the running haldane (default $HALDANE_SERVER or "+client.DefaultURL+")")
 	f.StringVar(&r.token, "token", "", "its token, where it wants one (default $HALDANE_TOKEN)")
-	f.BoolVar(&r.kube, "kube", false, "ask the cluster of the current kubeconfig; implied by the three flags below and by kubectl haldane")
+	f.BoolVar(&r.kube, "kube", false, "ask the cluster of the current kubeconfig; implied by --context, --kubeconfig and --namespace, and by kubectl haldane")
 	f.StringVarP(&r.cluster.Namespace, "namespace", "n", "", "the rollout's namespace on a cluster (default: the context's)")
 	f.StringVar(&r.cluster.Context, "context", "", "the context of the kubeconfig to use")
 	f.StringVar(&r.cluster.Kubeconfig, "kubeconfig", "", "the kubeconfig to use (default $KUBECONFIG or ~/.kube/config)")
@@ -123,17 +123,17 @@ func name(ctx context.Context, c Rollouts, args []string) (string, error) {
 
 func addServerCommands(root *cobra.Command, p Program) {
 	get := &remote{program: p}
-	list := get.command("get", "List rollouts", groupAsk, "their statuses as JSON", get.get)
+	list := get.command("get", "List rollouts", groupAsk, "their statuses", get.get)
 	list.Flags().BoolVarP(&get.cluster.AllNamespaces, "all-namespaces", "A", false, "of a cluster, those of every namespace")
 	root.AddCommand(list)
 	status := &remote{program: p}
-	root.AddCommand(status.command("status", "Show one rollout and its evidence", groupAsk, "the status as JSON", status.status))
+	root.AddCommand(status.command("status", "Show one rollout and its evidence", groupAsk, "the status", status.status))
 	watch := &remote{program: p}
 	cmd := watch.command("watch", "Follow a rollout until it ends", groupAsk, "everything that happens as lines of JSON", watch.watch)
 	cmd.Long = "Follows a rollout until it ends, and ends as `haldane run` does.\n" + exitCodes
 	root.AddCommand(cmd)
 	history := &remote{program: p}
-	root.AddCommand(history.command("history", "Show what happened", groupAsk, "the events as JSON", history.history))
+	root.AddCommand(history.command("history", "Show what happened", groupAsk, "the events", history.history))
 	root.AddCommand(waitCommand(p), reportCommand(p))
 	for _, v := range []struct {
 		verb  rollout.Verb
@@ -154,7 +154,7 @@ func orderCommand(p Program, verb rollout.Verb, short string) *cobra.Command {
 	r := &remote{program: p}
 	order := rollout.Command{Verb: verb}
 	w, wait := &waiting{goal: anyEnd}, false
-	cmd := r.command(string(verb), short, groupTell, "the reply as JSON", func(cmd *cobra.Command, c Rollouts, args []string) error {
+	cmd := r.command(string(verb), short, groupTell, "the reply", func(cmd *cobra.Command, c Rollouts, args []string) error {
 		order.By = person()
 		if cmd.Flags().Changed("timeout") && !wait {
 			return Usage(errors.New("--timeout is how long --wait waits: add --wait, or leave it out"))

@@ -67,7 +67,7 @@ type waiting struct {
 
 func waitCommand(p Program) *cobra.Command {
 	w := &waiting{remote: remote{program: p}, goal: anyEnd}
-	cmd := w.command("wait", "Wait until a rollout has ended, or is in a phase", groupAsk, "the outcome as JSON", w.wait)
+	cmd := w.command("wait", "Wait until a rollout has ended, or is in a phase", groupAsk, "the outcome", w.wait)
 	cmd.Long = `Waits until a rollout has ended, or is in a phase, and ends as ` + "`haldane run`" + ` does. A
 rollout that ends otherwise ends the wait as well. One that was started a moment ago
 and does not answer yet is waited for.
