@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/haldane-dev/haldane/internal/app"
 	"github.com/haldane-dev/haldane/internal/cli"
@@ -17,7 +18,9 @@ import (
 func main() {
 	ignoreFileSizeLimit()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // whoever asks a second time does not want to wait
+	// Whoever asks a second time does not want to wait. What comes at once with the
+	// first is the same wish: timeout(1) signals the program, and then its group.
+	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
 	code := cli.Main(ctx, os.Args[1:], os.Stdout, os.Stderr, cli.Program{
 		Run: app.Run, Controller: app.Controller, Gateway: app.Gateway, Demo: demo.Run, Model: demo.Model, Scenarios: demo.Scenarios(),
 		Cluster: app.Cluster, Plugin: strings.HasPrefix(filepath.Base(os.Args[0]), "kubectl-haldane"),

@@ -30,6 +30,8 @@ func TestArguments(t *testing.T) {
 		"run --hold=maybe":        "write true or false",
 		"status -o yaml":          "want text or json",
 		"run -f":                  "flag needs an argument",
+		"run --report x.pdf":      ".xml (JUnit), .md or .json",
+		"run --report none/x.md":  "there is no folder none: make it first",
 	} {
 		code, out, errOut := run(t, engine.Outcome{}, nil, strings.Fields(line)...)
 		if code != 2 || out != "" || !strings.Contains(errOut, says) || strings.Count(errOut, "\n") != 1 {

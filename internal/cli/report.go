@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -75,6 +76,10 @@ func (f *reportFiles) Type() string { return "FILE" }
 func (f *reportFiles) Set(s string) error {
 	if _, err := report.ByName(s); err != nil {
 		return err
+	}
+	// It is written at the end, hours from now.
+	if info, err := os.Stat(filepath.Dir(s)); err != nil || !info.IsDir() {
+		return fmt.Errorf("there is no folder %s: make it first", filepath.Dir(s))
 	}
 	*f = append(*f, s)
 	return nil

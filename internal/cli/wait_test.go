@@ -171,8 +171,14 @@ func TestReportFiles(t *testing.T) {
 	if text, err := os.ReadFile(at("a.md")); err != nil || !strings.Contains(string(text), "canary | v2 | 7 |") {
 		t.Errorf("%v: %s", err, text)
 	}
+	if err := os.Mkdir(at("gone"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	code := Main(t.Context(), []string{"run", "-f", write(t, valid), "--report", at("gone/b.json"), "--report", at("b.json")}, io.Discard, io.Discard, Program{
 		Run: func(_ context.Context, o RunOptions) (engine.Outcome, error) {
+			if err := os.Remove(at("gone")); err != nil {
+				t.Error(err)
+			}
 			o.Report(report.Source{Status: in(rollout.Promoted)})
 			return engine.Outcome{Phase: rollout.Promoted}, nil
 		},

@@ -201,14 +201,17 @@ func TestHeld(t *testing.T) {
 	}
 }
 
-// TestInterrupt: ended in order, it says that it can go on, and does.
+// TestInterrupt: ended in order, it says that it can go on, and does. It is told
+// twice, as timeout(1) does.
 func TestInterrupt(t *testing.T) {
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		t.Run(signal.String(), func(t *testing.T) {
 			t.Parallel()
 			l, file, state := paused(t)
-			if err := l.cmd.Process.Signal(signal); err != nil {
-				t.Fatal(err)
+			for range 2 {
+				if err := l.cmd.Process.Signal(signal); err != nil {
+					t.Fatal(err)
+				}
 			}
 			code, last := l.outcome()
 			if want := "haldane: stopped before the rollout had ended: run it again to go on from here\n"; code != 1 || l.stderr.String() != want {

@@ -70,7 +70,7 @@ func checkSize(path string) error {
 		return fmt.Errorf("open the database: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("open the database: %s is not a file", path)
+		return fmt.Errorf("open the database: %s is not a file: name one to keep the state in", path)
 	}
 	if info.Size() == 0 {
 		return damaged(path, "it is empty")

@@ -156,7 +156,7 @@ func (u *unit) supervise(ctx context.Context) {
 			}
 			h.Ready, h.Restarts = false, h.Restarts+1
 			h.Failed = h.Failed || hopeless
-			h.Message = fmt.Sprintf("%v (tried %d times; again in %s)", err, h.Restarts, pause)
+			h.Message = fmt.Sprintf("%v (tried %s; again in %s)", err, times(h.Restarts), pause)
 		})
 		select {
 		case <-ctx.Done():
@@ -164,4 +164,12 @@ func (u *unit) supervise(ctx context.Context) {
 		case <-time.After(pause):
 		}
 	}
+}
+
+// times says how often, for people.
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }
