@@ -40,6 +40,8 @@ func (s *supervisor) traefik() {
 		"--entrypoints.web.address="+layout.TraefikAddress,
 		"--entrypoints.traefik.address="+ip+":8080", "--ping=true", "--api.insecure=true",
 		"--entrypoints.metrics.address="+ip+":9100", "--metrics.prometheus.entrypoint=metrics",
+		// Its own begin at 100 ms, which is slower than a slow model.
+		"--metrics.prometheus.buckets=0.005,0.01,0.025,0.05,0.1,0.3,1.2,5",
 		"--metrics.prometheus.addserviceslabels=true", "--metrics.prometheus.addrouterslabels=true",
 		"--providers.providersthrottleduration=100ms",
 		"--providers.kubernetesgateway=true", "--providers.kubernetesgateway.statusaddress.ip="+ip,
