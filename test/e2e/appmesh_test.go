@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,7 +22,7 @@ import (
 // its definitions are not to be had: the cluster knows the fields in use, and
 // the test is controller and data plane in one.
 var appMesh = driver{
-	name: "appmesh", preset: "model",
+	name: "appmesh", sources: []source{models},
 	routing: `{appMesh: {virtualRouter: churn, route: all}}`,
 	before: `
 apiVersion: appmesh.k8s.aws/v1beta2
@@ -98,7 +97,7 @@ type target struct {
 // byVirtualRouter sends where the VirtualRouter says, looks at it each 100 ms
 // and reports it as active, as App Mesh's controller does. A virtual node of
 // stable is the user's own Service for as long as Haldane has made none.
-func byVirtualRouter(s *space) func([]byte) (*http.Response, error) {
+func byVirtualRouter(s *space) sender {
 	var targets atomic.Pointer[[]target]
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -118,13 +117,13 @@ func byVirtualRouter(s *space) func([]byte) (*http.Response, error) {
 	}()
 	s.t.Cleanup(func() { close(done); <-ended })
 	client := &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{DialContext: s.DialContext, DisableKeepAlives: true}}
-	return func(body []byte) (*http.Response, error) {
+	return func(r request) (*http.Response, error) {
 		now := targets.Load()
 		if now == nil {
 			return nil, errors.New("the VirtualRouter was not read yet")
 		}
 		post := func(service string) (*http.Response, error) {
-			return client.Post("http://"+service+"."+s.name+".svc.cluster.local/v2/models/churn/infer", "application/json", bytes.NewReader(body))
+			return r.by(client, service+"."+s.name+".svc.cluster.local", "")
 		}
 		out, err := post(draw(*now))
 		if err != nil && strings.Contains(err.Error(), "no such name") {

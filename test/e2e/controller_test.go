@@ -33,10 +33,16 @@ func install(t *testing.T, c *clustertest.Cluster) *controller {
 	return x
 }
 
-// kill ends the processes of the controllers without warning, as the kernel
-// does when memory is short; their pods start them again. With a pod's name it
-// ends that one alone. The error says that there is none to kill.
+// kill ends the controllers. With a pod's name it ends that one alone.
 func (x *controller) kill(t *testing.T, pod string) error {
+	t.Helper()
+	return x.end(t, func(pid int) bool { return isController(pid) && (pod == "" || of(pid, pod)) })
+}
+
+// end ends those processes of Haldane that are meant without warning, as the
+// kernel does when memory is short; their pods start them again. The error says
+// that there is none to kill.
+func (x *controller) end(t *testing.T, meant func(pid int) bool) error {
 	t.Helper()
 	program, err := os.Stat(x.program)
 	if err != nil {
@@ -57,12 +63,12 @@ func (x *controller) kill(t *testing.T, pod string) error {
 		if _, err := fmt.Sscanf(exe, "/proc/%d/exe", &pid); err != nil {
 			t.Fatal(err)
 		}
-		if isController(pid) && (pod == "" || of(pid, pod)) && syscall.Kill(pid, syscall.SIGKILL) == nil {
+		if meant(pid) && syscall.Kill(pid, syscall.SIGKILL) == nil {
 			killed++
 		}
 	}
 	if killed == 0 {
-		return errors.New("no controller runs")
+		return errors.New("no such process runs")
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
@@ -73,4 +74,50 @@ func testArms(s *stage) {
 	s.labels.taken()
 	s.load.unharmed(s.begun)
 	s.saw("drift", at, end)
+}
+
+// testUsers: users come again and again, each about customers of their own, and
+// whom chance has given an arm stays there until the end. What comes back is
+// counted by groups of them, and it is those that decide.
+func testUsers(s *stage) {
+	at := s.release("wrong")
+	s.watch.carried(at, "wrong", "50%")
+	end := s.watch.phase(at, "wrong", "Completed")
+	if r := end.status.Reason; !strings.HasPrefix(r, "stable wins: it is better than canary by ") {
+		s.t.Errorf("the reason is %q", r)
+	}
+	had, again := map[string]string{}, 0
+	for _, span := range s.watch.spans("wrong", "50%") {
+		for _, a := range s.load.between(span[0], span[1]) {
+			before, known := had[a.user]
+			switch {
+			case a.err != nil:
+				continue // unharmed tells
+			case known && before != a.version:
+				s.t.Errorf("%s had %s and then %s", a.user, before, a.version)
+			case known:
+				again++
+			}
+			had[a.user] = a.version
+		}
+	}
+	wrong := 0
+	for _, version := range had {
+		if version == "wrong" {
+			wrong++
+		}
+	}
+	if again < users {
+		s.t.Errorf("%d users came again %d times", len(had), again)
+	}
+	within(s.t, "users of wrong", wrong, len(had), 0.5)
+	groups, err := s.query(`count(count by (group) (max_over_time(haldane_gateway_group_outcomes_total{arm="canary",rollout="` + s.name + `/churn"}[5m])))`)
+	if n, _ := strconv.Atoi(groups); err != nil || n < 30 || n > 50 {
+		s.t.Errorf("labels of the candidate came back for %q groups of users, want nearly 50 (%v)", groups, err)
+	}
+	eventually(s.t, "the candidate has ended", func() error { return s.replicas("churn", 0) })
+	s.only("v1")
+	s.labels.taken()
+	s.load.unharmed(s.begun)
+	s.saw("wrong", at, end)
 }

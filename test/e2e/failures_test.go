@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,19 +15,34 @@ import (
 // does so to one rollout after the other: what a failure does is to be told
 // from its log.
 func TestFailures(t *testing.T) {
-	w := newWorld(t, clustertest.Options{Traefik: true, Prometheus: true})
+	w := newWorld(t, clustertest.Options{Traefik: true, Istio: true, Prometheus: true})
 	for _, x := range []scenario{
 		{name: "controller", run: testControllerKilled},
 		{name: "replicas", run: testTenControllers},
 		{name: "prometheus", run: testPrometheusAway},
-		{name: "api-server", run: testAPIServerAway},
 	} {
 		t.Run(x.name, func(t *testing.T) { x.run(begun(t, w, gatewayAPI, x)) })
 	}
+	t.Run("routers", func(t *testing.T) { testEveryRouter(t, w) })
+	t.Run("flag", func(t *testing.T) { testFlagKilled(t, w) })
 }
 
 // kills is how often the controller is killed in one rollout.
 const kills = 4
+
+// chance draws times, and tells its seed.
+func chance(t *testing.T) *rand.Rand {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	return rand.New(rand.NewPCG(seed, 0))
+}
+
+// killAt kills the controllers after a random time, once there is one to kill again.
+func (x *controller) killAt(t *testing.T, random *rand.Rand) {
+	t.Helper()
+	time.Sleep(time.Duration(random.Int64N(int64(6 * time.Second))))
+	eventually(t, "a controller is killed", func() error { return x.kill(t, "") })
+}
 
 // testControllerKilled: the controller is killed at random points of two
 // rollouts, a good one and a bad one, in two namespaces.
@@ -34,13 +50,9 @@ func testControllerKilled(s *stage) {
 	other := begun(s.t, s.world, gatewayAPI.named("other"), scenario{})
 	at := s.release("good")
 	other.release("errors")
-	seed := uint64(time.Now().UnixNano())
-	random := rand.New(rand.NewPCG(seed, 0))
-	s.t.Logf("seed %d", seed)
+	random := chance(s.t)
 	for range kills {
-		// A random time, and then until there is something to kill again.
-		time.Sleep(time.Duration(random.Int64N(int64(6 * time.Second))))
-		eventually(s.t, "a controller is killed", func() error { return s.controller.kill(s.t, "") })
+		s.controller.killAt(s.t, random)
 	}
 	s.promoted(at, "good")
 	other.takenBack(at, "errors")
@@ -107,14 +119,40 @@ func testPrometheusAway(s *stage) {
 	s.load.unharmed(s.begun)
 }
 
-// testAPIServerAway: nobody who sends requests notices, and the rollout goes on.
-func testAPIServerAway(s *stage) {
-	at := s.release("good")
-	s.watch.carried(at, "good", "5%")
+// testEveryRouter: a model climbs behind each router at once, while the controller
+// is killed at random points. Then another one does, and the API server is gone
+// for a while: nobody who sends requests notices, and the rollouts go on.
+func testEveryRouter(t *testing.T, w *world) {
+	var all []*stage
+	for _, d := range slices.Concat(routers, []driver{gatewayFleet}) {
+		all = append(all, begun(t, w, d, scenario{rate: 25, steps: `[{weight: 25}, {weight: 50}, {weight: 100}]`}))
+	}
+	release := func(version string) time.Time {
+		at := time.Now()
+		for _, s := range all {
+			s.release(version)
+		}
+		return at
+	}
+	at, random := release("good"), chance(t)
+	for range kills {
+		w.controller.killAt(t, random)
+	}
+	for _, s := range all {
+		s.promoted(at, "good")
+	}
+	at = release("v1")
+	for _, s := range all {
+		s.watch.carried(at, "v1", "25%")
+	}
 	from := time.Now()
-	s.Kill(clustertest.APIServer)
-	eventually(s.t, "requests are sent without an API server", func() error { return s.sent(from, 5*rate) })
-	s.StartComponent(clustertest.APIServer)
-	s.promoted(at, "good")
-	s.load.unharmed(s.begun)
+	w.Kill(clustertest.APIServer)
+	for _, s := range all {
+		eventually(t, "requests are sent without an API server", func() error { return s.sent(from, 5*s.rate) })
+	}
+	w.StartComponent(clustertest.APIServer)
+	for _, s := range all {
+		s.promoted(at, "v1")
+		s.load.unharmed(s.begun)
+	}
 }

@@ -163,12 +163,12 @@ func (a *application) post(path string, body any, want int, into any) error {
 }
 
 // sticky fails the test if a user who came again was told something else while a
-// version's share was the same.
+// version's share was the same, or lost the version when it rose.
 func (a *application) sticky(w *watched, version string, shares ...string) {
 	a.t.Helper()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	n := 0
+	n, gained := 0, map[string]bool{}
 	for _, share := range shares {
 		for _, span := range w.spans(version, share) {
 			told := map[string]string{}
@@ -182,6 +182,10 @@ func (a *application) sticky(w *watched, version string, shares ...string) {
 					}
 				}
 				told[x.user] = x.version
+				if gained[x.user] && x.version != version {
+					a.t.Errorf("%s had %s, and has %s at %s", x.user, version, x.version, share)
+				}
+				gained[x.user] = gained[x.user] || x.version == version
 			}
 		}
 	}
@@ -200,40 +204,59 @@ func (s *space) account() {
 		"metadata:\n", "metadata:\n  namespace: NAMESPACE\n").Replace(string(account)))
 }
 
+// flagged is a rollout by flag under way, and the application that asks.
+type flagged struct {
+	*space
+	watch *watched
+	app   *application
+	begun time.Time
+}
+
+// flagged begins the rollout of v2, which is as good as v1.
+func (w *world) flagged(t *testing.T, namespace string) *flagged {
+	s := w.space(t, namespace)
+	s.account()
+	f := &flagged{space: s, watch: s.watch(), begun: time.Now()}
+	s.apply(flagRollout)
+	f.watch.await(f.begun, "it begins", func(x v1alpha1.ModelRolloutStatus) bool {
+		return x.Canary.Version == "v2" && (x.Weight.Level == "Accepted" || x.Weight.Level == "Flowing")
+	})
+	f.app = s.runs(map[string]float64{"v1": 0.5, "v2": 0.5, "v3": 0.02})
+	return f
+}
+
+// climbs waits until all users are told v2, each of them from some share on.
+func (f *flagged) climbs() {
+	f.t.Helper()
+	end := f.watch.phase(f.begun, "v2", "Promoted")
+	f.watch.split(f.app.load, "v2", "5%", "25%", "50%")
+	f.app.sticky(f.watch, "v2", "5%", "25%", "50%")
+	if !slices.ContainsFunc(end.status.Evidence, func(e v1alpha1.MetricStatus) bool { return e.Name == "conversion" && e.Decision == "Pass" }) {
+		f.t.Errorf("evidence %+v", end.status.Evidence)
+	}
+	f.app.only("v2")
+}
+
 // testFlag: an application that asks gets the candidate by weight; one that is as
 // good climbs to all users, and a worse one, named by an edit, is taken back by
 // what users did. Nobody is ever told a version that is not to be run.
 func testFlag(t *testing.T, w *world) {
-	s := w.space(t, "gateway-flag")
-	s.account()
-	watch := s.watch()
-	at := time.Now()
-	s.apply(flagRollout)
-	watch.await(at, "it begins", func(x v1alpha1.ModelRolloutStatus) bool {
-		return x.Canary.Version == "v2" && (x.Weight.Level == "Accepted" || x.Weight.Level == "Flowing")
-	})
-	app := s.runs(map[string]float64{"v1": 0.5, "v2": 0.5, "v3": 0.02})
-	end := watch.phase(at, "v2", "Promoted")
-	watch.split(app.load, "v2", "5%", "25%", "50%")
-	app.sticky(watch, "v2", "5%", "25%", "50%")
-	if !slices.ContainsFunc(end.status.Evidence, func(e v1alpha1.MetricStatus) bool { return e.Name == "conversion" && e.Decision == "Pass" }) {
-		t.Errorf("evidence %+v", end.status.Evidence)
-	}
-	app.only("v2")
+	s := w.flagged(t, "gateway-flag")
+	s.climbs()
 
 	edited := time.Now()
 	s.kubectl("patch", "modelrollout", "churn", "--type=merge", "-p",
 		`{"spec":{"endpoints":{"stable":{"version":"v2"},"canary":{"version":"v3"}},"routing":{"flag":{"values":{"stable":{"model":"v2"},"canary":{"model":"v3"}}}}}}`)
-	end = watch.phase(edited, "v3", "RolledBack")
+	end := s.watch.phase(edited, "v3", "RolledBack")
 	if !strings.Contains(end.status.Reason, "conversion") {
 		t.Errorf("taken back because of %q", end.status.Reason)
 	}
-	got := count(app.between(edited, time.Now()))
+	got := count(s.app.between(edited, time.Now()))
 	if got["v1"] > 0 || got["v3"] == 0 {
 		t.Errorf("after the edit users were told %v", got)
 	}
-	app.only("v2")
-	app.unharmed(at)
+	s.app.only("v2")
+	s.app.unharmed(s.begun)
 
 	s.kubectl("delete", "modelrollout", "churn", "--wait=false")
 	eventually(t, "nothing of it is left", func() error {
@@ -243,6 +266,31 @@ func testFlag(t *testing.T, w *world) {
 		}
 		return nil
 	})
+}
+
+// testFlagKilled: a gateway and then the controllers are killed on the way. Until
+// the gateway is back some questions get no answer; those that do are told what
+// they were told before, and all users end with v2.
+func testFlagKilled(t *testing.T, w *world) {
+	s := w.flagged(t, "failures-flag")
+	s.watch.carried(s.begun, "v2", "25%")
+	pods := strings.Fields(s.kubectl("get", "pods", "-l", "haldane.dev/gateway=churn", "-o", "jsonpath={.items[*].metadata.name}"))
+	if len(pods) != 2 {
+		t.Fatalf("the gateways are %v", pods)
+	}
+	away := time.Now().Add(-time.Second) // with what is under way
+	if err := s.controller.end(t, func(pid int) bool { return of(pid, pods[0]) }); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the gateway has started again and is ready", func() error {
+		return s.is("pod/"+pods[0], "{.status.containerStatuses[0].restartCount} {.status.containerStatuses[0].ready}", "1 true")
+	})
+	back := time.Now().Add(time.Second) // until kube-proxy and the other gateway know
+	s.watch.carried(away, "v2", "50%")
+	eventually(t, "the controllers are killed", func() error { return s.controller.kill(t, "") })
+	s.climbs()
+
+	s.app.unharmedBut(s.begun, away, back)
 }
 
 // only waits until the application is told one version alone.
@@ -302,7 +350,7 @@ func switched() driver {
 	d, before := gatewayFleet, gatewayFleet.send
 	d.routing = `{gateway: {}}
   switch: {flag: {url: "http://gate-flag.gateway-switch.svc.cluster.local:8016", key: gate, tokenFrom: {name: gate, key: token}}, every: 1s, onUnknown: Hold}`
-	d.send = func(s *space) func([]byte) (*http.Response, error) {
+	d.send = func(s *space) sender {
 		send := before(s)
 		s.apply(gate)
 		return send

@@ -18,15 +18,15 @@ var throughGateway sync.Map
 var gatewayFleet = driver{
 	name:     "gateway",
 	routing:  `{gateway: {}}`,
-	replicas: 2, ladder: ladder, shares: shares, preset: "haldane",
-	send: func(s *space) func([]byte) (*http.Response, error) {
+	replicas: 2, ladder: ladder, shares: shares, sources: []source{gateways},
+	send: func(s *space) sender {
 		s.account()
 		direct, through := byService(s.Cluster, "churn."+s.name), byService(s.Cluster, "churn-gateway."+s.name)
-		return func(body []byte) (*http.Response, error) {
+		return func(r request) (*http.Response, error) {
 			if _, ok := throughGateway.Load(s.name); ok {
-				return through(body)
+				return through(r)
 			}
-			return direct(body)
+			return direct(r)
 		}
 	},
 	after:   func(s *space) { throughGateway.Store(s.name, true) },
@@ -47,7 +47,7 @@ var gatewayFleet = driver{
 func TestGateway(t *testing.T) {
 	w := newWorld(t, clustertest.Options{Prometheus: true})
 	for _, x := range scenarios {
-		if x.only != "" && x.only != gatewayFleet.name {
+		if !x.of(gatewayFleet) {
 			continue
 		}
 		t.Run(x.name, func(t *testing.T) {

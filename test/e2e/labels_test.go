@@ -47,7 +47,7 @@ type label struct {
 
 // label wraps send so that labels follow the answers, to the same fleet, until the
 // test ends. With events it is what the customers do who were told the truth.
-func (s *space) label(send func([]byte) (*http.Response, error), events bool) (*labels, func([]byte) (*http.Response, error)) {
+func (s *space) label(send sender, events bool) (*labels, sender) {
 	customers, err := churn.HeldOut()
 	if err != nil {
 		s.t.Fatal(err)
@@ -78,19 +78,19 @@ func (s *space) label(send func([]byte) (*http.Response, error), events bool) (*
 		}
 	})
 	s.t.Cleanup(func() { close(done); wg.Wait() })
-	return l, func(body []byte) (*http.Response, error) {
-		r, err := send(body)
+	return l, func(asked request) (*http.Response, error) {
+		r, err := send(asked)
 		if err != nil {
 			return r, err
 		}
 		x := label{ID: r.Header.Get("X-Haldane-Prediction-Id"), due: time.Now().Add(labelDelay)}
 		if events {
 			var said string
-			if said, err = told(r); err == nil && said == l.truth[string(body)] {
+			if said, err = told(r); err == nil && said == l.truth[string(asked.body)] {
 				x.Name = kept
 			}
 		} else {
-			x.Label = l.truth[string(body)]
+			x.Label = l.truth[string(asked.body)]
 		}
 		if x.ID != "" && x.Label+x.Name != "" {
 			l.mu.Lock()

@@ -1,13 +1,9 @@
 package e2e
 
-import (
-	"net/http"
-)
-
 // istioMesh is a VirtualService of Haldane's own, which istiod hands to a
 // client without a sidecar: a pod that calls the model by gRPC, xds:///….
 var istioMesh = driver{
-	name: "istio", preset: "model",
+	name: "istio", sources: []source{models},
 	routing: `{istio: {virtualService: churn, hosts: [churn]}}`,
 	before: `
 apiVersion: apps/v1
@@ -36,7 +32,7 @@ spec:
   ports: [{port: 80, targetPort: 8080}]
 `,
 	replicas: 2, ladder: ladder, shares: shares,
-	send: func(s *space) func([]byte) (*http.Response, error) { return byService(s.Cluster, "caller."+s.name) },
+	send: func(s *space) sender { return byService(s.Cluster, "caller."+s.name) },
 	tamper: func(s *space) {
 		s.kubectl("patch", "virtualservice", "churn", "--type=json", "-p",
 			`[{"op": "replace", "path": "/spec/http/0/route/0/weight", "value": 1}, {"op": "replace", "path": "/spec/http/0/route/1/weight", "value": 99}]`)

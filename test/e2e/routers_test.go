@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -12,16 +11,16 @@ import (
 // driver is a router as the scenarios use it.
 type driver struct {
 	name    string
-	preset  string // of Prometheus's series
-	routing string // the rollout's field of that name
-	before  string // what the user has beside the Deployment and its Service
+	sources []source // of its numbers, the best one first
+	routing string   // the rollout's field of that name
+	before  string   // what the user has beside the Deployment and its Service
 	// replicas of the user's Deployment, steps of most rollouts, and the shares
 	// that these give the candidate.
 	replicas int32
 	ladder   string
 	shares   []string
 	// send reaches the model from outside, as the user's clients do.
-	send func(s *space) func(body []byte) (*http.Response, error)
+	send func(s *space) sender
 	// after does what a condition asks the user for, once Haldane has the
 	// route; leaving takes it back before the end. Both are optional.
 	after, leaving func(s *space)
@@ -57,13 +56,12 @@ func TestRouters(t *testing.T) {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
 			for _, x := range scenarios {
-				if x.only != "" && x.only != d.name {
-					continue
+				if x.of(d) {
+					t.Run(x.name, func(t *testing.T) {
+						t.Parallel()
+						x.run(begun(t, w, d, x))
+					})
 				}
-				t.Run(x.name, func(t *testing.T) {
-					t.Parallel()
-					x.run(begun(t, w, d, x))
-				})
 			}
 		})
 	}
@@ -93,7 +91,7 @@ func (s *space) none(kind string) error {
 
 // gatewayAPI is the user's own HTTPRoute at Traefik, adopted.
 var gatewayAPI = driver{
-	name: "gatewayapi", preset: "traefik",
+	name: "gatewayapi", sources: []source{traefik, models},
 	routing: `{gatewayAPI: {httpRoute: churn, adopt: true}}`,
 	before: `
 apiVersion: gateway.networking.k8s.io/v1
@@ -106,7 +104,7 @@ spec:
   - backendRefs: [{name: churn, port: 80}]
 `,
 	replicas: 2, ladder: ladder, shares: shares,
-	send: func(s *space) func([]byte) (*http.Response, error) {
+	send: func(s *space) sender {
 		return byTraefik(s.Cluster, s.name+".example.com")
 	},
 	tamper: func(s *space) {
@@ -124,7 +122,7 @@ spec:
 // nginx is a canary Ingress beside the user's own, at Traefik, which knows
 // ingress-nginx's annotations.
 var nginx = driver{
-	name: "nginx", preset: "traefik",
+	name: "nginx", sources: []source{traefik, models},
 	routing: `{nginx: {ingress: churn}}`,
 	before: `
 apiVersion: networking.k8s.io/v1
@@ -137,7 +135,7 @@ spec:
     http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: churn, port: {number: 80}}}}]}
 `,
 	replicas: 2, ladder: ladder, shares: shares,
-	send: func(s *space) func([]byte) (*http.Response, error) {
+	send: func(s *space) sender {
 		return byTraefik(s.Cluster, s.name+".example.com")
 	},
 	// The Ingress leads to the user's Service: it is to reach stable alone, until
@@ -165,10 +163,10 @@ spec:
 
 // replicas is numbers of pods behind the user's Service.
 var replicas = driver{
-	name: "replicas", preset: "model",
+	name: "replicas", sources: []source{models},
 	routing:  `{replicas: {}}`,
 	replicas: 4, ladder: `[{weight: 25}, {weight: 50}, {weight: 100}]`, shares: []string{"25%", "50%", "100%"},
-	send: func(s *space) func([]byte) (*http.Response, error) { return byService(s.Cluster, "churn."+s.name) },
+	send: func(s *space) sender { return byService(s.Cluster, "churn."+s.name) },
 	tamper: func(s *space) {
 		s.kubectl("scale", "deployment", "churn-stable", "--replicas=1")
 	},

@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
@@ -32,7 +34,7 @@ func testBlueGreen(s *stage) {
 	from := s.mirrored(at, "good", "100%").at
 	preview := byService(s.Cluster, "churn-canary."+s.name)
 	eventually(s.t, "the preview is answered by good", func() error {
-		version, _, err := read(preview(customer(s.t)))
+		version, _, err := read(preview(inference(customer(s.t))))
 		if err == nil && version != "good" {
 			err = fmt.Errorf("it is by %s", version)
 		}
@@ -52,6 +54,24 @@ func testShadow(s *stage) {
 	s.watch.phase(at, "good", "Completed")
 	eventually(s.t, "the candidate has ended", func() error { return s.replicas("churn", 0) })
 	s.takenBack(s.release("drift"), "drift")
+	s.unseen()
+	s.load.unharmed(s.begun)
+}
+
+// testTexts: letters that say the same agree, whatever the number in them; a model
+// that would call up half of the customers writes others.
+func testTexts(s *stage) {
+	at := s.release("good")
+	s.watch.phase(at, "good", "Completed")
+	end := s.watch.phase(s.release("drift"), "drift", "RolledBack")
+	if why := end.status.Reason; !strings.HasPrefix(why, "answers differ in ") {
+		s.t.Errorf("the reason is %q", why)
+	}
+	alike, err := s.query(`sum(haldane_gateway_pairs_aspect_comparable_total{of="text",rollout="` + s.name + `/churn"})`)
+	if n, _ := strconv.ParseFloat(alike, 64); err != nil || n < 100 {
+		s.t.Errorf("%q pairs of texts were compared (%v)", alike, err)
+	}
+	s.takenBack(at, "drift")
 	s.unseen()
 	s.load.unharmed(s.begun)
 }

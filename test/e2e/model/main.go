@@ -2,7 +2,8 @@
 // client of a service mesh.
 //
 //	model serve VARIANT   the Open Inference Protocol over HTTP on :8080, with
-//	                      /metrics; the same by gRPC on :9000
+//	                      /metrics, and letters by OpenAI's protocol; the first
+//	                      by gRPC on :9000 too
 //	model call TARGET     HTTP on :8080, each request of which is one call by
 //	                      gRPC to TARGET, which may be xds:///…
 package main

@@ -60,6 +60,7 @@ func (m *model) web() http.Handler {
 		w.WriteHeader(status)
 		_, _ = w.Write(body) // the client may be gone; nobody is left to tell
 	})
+	mux.HandleFunc("POST /v1/chat/completions", m.chat)
 	mux.Handle("/", m.infer)
 	return mux
 }
@@ -75,20 +76,27 @@ func (m *model) answer(r *http.Request) (status int, body []byte) {
 		ended = "error"
 	}
 	m.predictions.WithLabelValues(m.version, ended).Inc()
+	for _, class := range output(out.Body.Bytes(), "label") {
+		m.classes.WithLabelValues(class).Inc()
+	}
+	return out.Code, out.Body.Bytes()
+}
+
+// output reads one output of an answer; there is none if the model failed.
+func output(body []byte, name string) (out []string) {
 	var said struct {
 		Outputs []struct {
 			Name string
 			Data []json.RawMessage
 		}
 	}
-	if json.Unmarshal(out.Body.Bytes(), &said) == nil {
-		for _, o := range said.Outputs {
-			for _, class := range o.Data {
-				if o.Name == "label" {
-					m.classes.WithLabelValues(string(bytes.Trim(class, `"`))).Inc()
-				}
+	_ = json.Unmarshal(body, &said) // an error of the model has no outputs
+	for _, o := range said.Outputs {
+		for _, one := range o.Data {
+			if o.Name == name {
+				out = append(out, string(bytes.Trim(one, `"`)))
 			}
 		}
 	}
-	return out.Code, out.Body.Bytes()
+	return out
 }
