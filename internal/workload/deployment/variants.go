@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -37,8 +38,8 @@ func (w *Workload) variants() []string {
 }
 
 // noteTemplates remembers what the further arms run while a candidate is compared
-// with them: counts of two versions are evidence of neither. With the candidate
-// gone it forgets.
+// with them, of one that comes late from then on: counts of two versions are
+// evidence of neither. With the candidate gone it forgets.
 func (w *Workload) noteTemplates(ctx context.Context, sc scene, s rollout.Scale) error {
 	names := w.variants()
 	if len(names) == 0 {
@@ -48,11 +49,17 @@ func (w *Workload) noteTemplates(ctx context.Context, sc scene, s rollout.Scale)
 		return w.r.Notes.Put(ctx, noteVariants, nil)
 	}
 	was, err := w.templates(ctx)
-	if err != nil || was.Candidate == s.Revision {
+	if err != nil {
 		return err
 	}
 	now := compared{Candidate: s.Revision, Templates: map[string]string{}}
+	if was.Candidate == s.Revision {
+		maps.Copy(now.Templates, was.Templates)
+	}
 	for _, name := range names {
+		if now.Templates[name] != "" {
+			continue
+		}
 		d, err := w.deployment(ctx, w.spec().Variants[name].Name)
 		if err != nil {
 			return err
@@ -123,7 +130,11 @@ func (w *Workload) variantHealth(ctx context.Context, sc scene, name, began stri
 	if err != nil {
 		return h, err
 	}
-	h.Message = unreachable(d, s, v.Service, sc)
+	others, err := w.others(ctx, sc, name)
+	if err != nil {
+		return h, err
+	}
+	h.Message = unreachable(d, s, v.Service, others)
 	h.Ready = h.Message == ""
 	if late, since, why := overdue(d); late && !h.Ready {
 		h.Failed, h.Since = true, since
@@ -134,11 +145,27 @@ func (w *Workload) variantHealth(ctx context.Context, sc scene, name, began stri
 	return h, nil
 }
 
-// unreachable says why the pods of a Deployment cannot be reached, and no others,
-// by a Service, "" if they can.
-func unreachable(d *appsv1.Deployment, s *corev1.Service, name string, sc scene) string {
+// others are the Deployments of the other arms.
+func (w *Workload) others(ctx context.Context, sc scene, name string) ([]*appsv1.Deployment, error) {
+	out := []*appsv1.Deployment{sc.stable, sc.candidate}
+	for _, other := range w.variants() {
+		if other == name {
+			continue
+		}
+		d, err := w.deployment(ctx, w.spec().Variants[other].Name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+// unreachable says why the pods of a Deployment cannot be reached, and none of the
+// others, by a Service, "" if they can.
+func unreachable(d *appsv1.Deployment, s *corev1.Service, name string, others []*appsv1.Deployment) string {
 	if s != nil {
-		for _, other := range []*appsv1.Deployment{sc.stable, sc.candidate} {
+		for _, other := range others {
 			if other != nil && selects(s, other.Spec.Template.Labels) {
 				return fmt.Sprintf("Service %s selects the pods of %s, too", name, other.Name)
 			}
