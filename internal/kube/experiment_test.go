@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
@@ -146,4 +148,21 @@ func TestRoutersOfTwoArms(t *testing.T) {
 	if got := lacking(traffic.Capabilities{Weights: true, Variants: true}, p); got != "match countries" {
 		t.Errorf("%q", got)
 	}
+}
+
+// TestEveryArmWakesItsRollout: a change of any Deployment that is compared is seen
+// at once.
+func TestEveryArmWakesItsRollout(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		m := compares(nil)
+		m.Spec.Workload.Variants = map[string]v1alpha1.WorkloadVariant{"large": {Name: "churn-large"}}
+		w.create(m)
+		c := New(w.cfg)
+		for of, want := range map[string]int{"churn": 1, "churn-stable": 1, "churn-large": 1, "other": 0} {
+			d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: of}}
+			if got := c.ofDeployment(t.Context(), d); len(got) != want {
+				t.Errorf("%s wakes %v, want %d", of, got, want)
+			}
+		}
+	})
 }

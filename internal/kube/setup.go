@@ -54,7 +54,11 @@ var Indexes = []struct {
 		if stable == "" {
 			stable = w.Name + "-stable"
 		}
-		return []string{w.Name, stable}
+		all := []string{w.Name, stable}
+		for _, v := range w.Variants {
+			all = append(all, v.Name)
+		}
+		return all
 	}},
 }
 
