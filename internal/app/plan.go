@@ -20,9 +20,14 @@ import (
 	"github.com/haldane-dev/haldane/internal/workload/elsewhere"
 )
 
-// Plan turns a validated file into the snapshot that a rollout runs by.
+// Plan turns a validated file into the snapshot that a rollout runs by. Which
+// versions a workload of a cluster has is not in its file: they are called by their
+// arms.
 func Plan(m *v1alpha1.ModelRollout) (rollout.Plan, error) {
 	e := m.Spec.Endpoints
+	if e == nil {
+		return plan(m, rollout.Revision{Version: v1alpha1.ArmStable}, rollout.Revision{Version: v1alpha1.ArmCanary})
+	}
 	if m.Spec.Routing.Flag != nil {
 		arms := elsewhere.ArmsOf(&m.Spec)
 		return plan(m, arms[traffic.Stable].Revision, arms[traffic.Canary].Revision)

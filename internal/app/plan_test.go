@@ -153,6 +153,24 @@ func TestPredictionClass(t *testing.T) {
 	}
 }
 
+// TestPlanOfAWorkload: a file for a cluster, which names no versions, can be
+// foretold all the same.
+func TestPlanOfAWorkload(t *testing.T) {
+	for _, name := range []string{"../../examples/experiment/cluster.yaml", "../../examples/feature-flag/cluster.yaml"} {
+		m, err := v1alpha1.LoadAnyFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := Plan(m)
+		if err != nil || len(p.Steps) == 0 || p.Analysis.Interval <= 0 || len(p.Analysis.Metrics) != len(m.Spec.Analysis.Metrics) {
+			t.Errorf("%s: %v, %+v", name, err, p)
+		}
+		if e := p.Experiment; e != nil && (len(e.Arms) != 3 || e.Arms[2].Version != "v3" || e.Arms[1].Version != "canary") {
+			t.Errorf("%s: arms %+v", name, e.Arms)
+		}
+	}
+}
+
 // A revision is a version of the model: probes are not part of it, the command is.
 func TestRevisionHash(t *testing.T) {
 	e := parse(t, document).Spec.Endpoints.Canary

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
 	"github.com/haldane-dev/haldane/internal/analysis"
+	"github.com/haldane-dev/haldane/internal/experiment"
 	"github.com/haldane-dev/haldane/internal/judge"
 	"github.com/haldane-dev/haldane/internal/plan"
 	"github.com/haldane-dev/haldane/internal/rollout"
@@ -49,7 +51,8 @@ type baselineFlags struct {
 	record                          string
 	rps, dispersion                 float64
 	errors, wrong, labelled, differ share
-	latency, classes, bins, mean    string
+	latency, classes, bins          string
+	means                           []string
 }
 
 func (b *baselineFlags) flags(cmd *cobra.Command) {
@@ -58,10 +61,10 @@ func (b *baselineFlags) flags(cmd *cobra.Command) {
 	f.Var(&b.errors, "error-rate", "share of requests that fail today, like 1%")
 	f.StringVar(&b.latency, "latency", "", "latency today, like p50=50ms,p99=200ms")
 	f.Var(&b.wrong, "wrong-rate", "share of labelled predictions that are wrong today")
-	f.Var(&b.labelled, "labelled", "share of predictions that get a label (default 100%)")
+	f.Var(&b.labelled, "labelled", "share of predictions that get a label, or a value of feedback (default 100%)")
 	f.StringVar(&b.classes, "classes", "", "shares of the classes predicted today, like 70%,30%")
 	f.StringVar(&b.bins, "bins", "", "shares of the bins of a score, in order, like 10%,20%,40%,20%,10%")
-	f.StringVar(&b.mean, "mean", "", "mean and standard deviation of the value compared, like 0.8±0.15 or 0.8,0.15")
+	f.StringArrayVar(&b.means, "mean", nil, "mean and standard deviation of the value compared, like 0.8±0.15 or 0.8,0.15; of a conversion its share, like 3%. NAME=… is of that metric alone, goal=… of an experiment's goal; may be repeated")
 	f.Var(&b.differ, "disagreement", "share of mirrored pairs that are expected to differ")
 	f.Float64Var(&b.dispersion, "dispersion", 1, "how many times more than independent requests the counts vary, for requests that fail in bursts")
 	f.StringVar(&b.record, "baseline", "", "a record as judge reads it, to take all of this from its stable arm; flags override it")
@@ -70,37 +73,114 @@ func (b *baselineFlags) flags(cmd *cobra.Command) {
 // read puts the baseline together: the record first, then what the flags say.
 func (b *baselineFlags) read(c *cobra.Command, p Program, m *v1alpha1.ModelRollout, r rollout.Plan) (plan.Baseline, error) {
 	base := plan.Baseline{RPS: b.rps, Dispersion: b.dispersion, Habits: map[string]plan.Habit{}}
+	all, err := compared(m, r)
+	if err != nil {
+		return base, err
+	}
+	if err := b.named(all); err != nil {
+		return base, Usage(err)
+	}
 	if b.record != "" {
-		if err := b.recorded(c, r, &base); err != nil {
+		if err := b.recorded(c, r, all, &base); err != nil {
 			return base, err
 		}
 	}
 	if base.RPS <= 0 {
 		return base, Usage(errors.New("plan needs the rate of requests: give it with --rps, or a record with --baseline"))
 	}
-	for i, metric := range r.Analysis.Metrics {
-		h, known := base.Habits[metric.Name]
-		set, err := b.habit(p, metric, &h)
+	for _, x := range all {
+		h, known := base.Habits[x.Name]
+		h.Binary = x.binary
+		set, err := b.habit(p, x, &h)
 		if err != nil {
 			return base, Usage(err)
 		}
-		if o := m.Spec.Analysis.Metrics[i].Outcome; o != nil {
-			h.Maturity = o.Maturity.Duration
-		}
+		h.Maturity = x.maturity
 		if set || known {
-			base.Habits[metric.Name] = h
+			base.Habits[x.Name] = h
 		}
 	}
 	return base, nil
 }
 
+// comparison is a metric of the file, or the goal of its experiment.
+type comparison struct {
+	analysis.Metric
+	maturity time.Duration // how long what comes back later is waited for
+	binary   bool          // of a conversion
+	some     bool          // only some predictions bring a value
+}
+
+// compared returns what a plan compares, with what the file says of it.
+func compared(m *v1alpha1.ModelRollout, r rollout.Plan) ([]comparison, error) {
+	if len(m.Spec.Analysis.Metrics) < len(r.Analysis.Metrics) {
+		return nil, fmt.Errorf("the plan has %d metrics and the file %d", len(r.Analysis.Metrics), len(m.Spec.Analysis.Metrics))
+	}
+	var out []comparison
+	for i, metric := range r.Analysis.Metrics {
+		x := comparison{Metric: metric}
+		switch in := m.Spec.Analysis.Metrics[i]; {
+		case in.Outcome != nil:
+			x.maturity, x.some = in.Outcome.Maturity.Duration, in.Outcome.Missing != "negative"
+		case in.Mean != nil:
+			x.binary, x.some = in.Mean.Of == "conversion", later(in.Mean.Of) && in.Mean.Missing == "unknown"
+			if in.Mean.Maturity != nil {
+				x.maturity = in.Mean.Maturity.Duration
+			}
+		}
+		out = append(out, x)
+	}
+	if e := r.Experiment; e != nil {
+		g := m.Spec.Strategy.Experiment.Goal
+		x := comparison{
+			Metric: analysis.Metric{Name: experiment.GoalMetric, Kind: e.Goal.Kind, Lower: e.Goal.Lower, Upper: e.Goal.Upper}, binary: e.Goal.Binary,
+			some: g.Outcome != nil && g.Outcome.Missing != "negative" || g.Mean != nil && later(g.Mean.Of) && g.Mean.Missing == "unknown",
+		}
+		out = append(out, x)
+	}
+	return out, nil
+}
+
+// later reports whether a mean is of values that come after the answer, if at all.
+func later(of string) bool { return of == "event" || of == "feedback" }
+
+// named refuses means of metrics that are not compared.
+func (b *baselineFlags) named(all []comparison) error {
+	for _, text := range b.means {
+		name, _, ok := strings.Cut(text, "=")
+		if ok && !slices.ContainsFunc(all, func(x comparison) bool { return x.Name == name && x.Kind == analysis.Mean }) {
+			return fmt.Errorf("--mean is %q: no mean called %s is compared here", text, name)
+		}
+	}
+	return nil
+}
+
+// mean is what the flags say of a mean, "" if nothing: of it alone, or of all.
+func (b *baselineFlags) mean(name string) string {
+	out := ""
+	for _, text := range b.means {
+		of, value, ok := strings.Cut(text, "=")
+		switch {
+		case ok && of == name:
+			return value
+		case !ok:
+			out = text
+		}
+	}
+	return out
+}
+
 // recorded takes the baseline from the stable arm of a record.
-func (b *baselineFlags) recorded(c *cobra.Command, r rollout.Plan, base *plan.Baseline) error {
+func (b *baselineFlags) recorded(c *cobra.Command, r rollout.Plan, all []comparison, base *plan.Baseline) error {
 	f, err := os.Open(b.record)
 	if err != nil {
 		return Usage(fmt.Errorf("read the baseline: %w", err))
 	}
 	defer f.Close()
+	r.Analysis.Metrics = nil
+	for _, x := range all {
+		r.Analysis.Metrics = append(r.Analysis.Metrics, x.Metric)
+	}
 	t, err := judge.Sum(c.Context(), b.record, f, r)
 	if l := (*judge.LineError)(nil); errors.As(err, &l) {
 		return Usage(err)
@@ -117,7 +197,7 @@ func (b *baselineFlags) recorded(c *cobra.Command, r rollout.Plan, base *plan.Ba
 }
 
 // habit reads what the flags say of a metric's kind, and whether they do.
-func (b *baselineFlags) habit(p Program, m analysis.Metric, h *plan.Habit) (set bool, err error) {
+func (b *baselineFlags) habit(p Program, m comparison, h *plan.Habit) (set bool, err error) {
 	rate := func(s share) {
 		if s.set {
 			h.Rate, set = s.v, true
@@ -130,9 +210,6 @@ func (b *baselineFlags) habit(p Program, m analysis.Metric, h *plan.Habit) (set 
 		rate(b.differ)
 	case analysis.Outcome:
 		rate(b.wrong)
-		if b.labelled.set {
-			h.Share = b.labelled.v
-		}
 	case analysis.Latency:
 		if b.latency != "" {
 			median, p99, err := quantiles(b.latency)
@@ -154,10 +231,13 @@ func (b *baselineFlags) habit(p Program, m analysis.Metric, h *plan.Habit) (set 
 			h.Ordered, set = ordered, true
 		}
 	case analysis.Mean:
-		if b.mean != "" {
-			h.Mean, h.SD, err = meanAndSpread(b.mean)
+		if text := b.mean(m.Name); text != "" {
+			h.Mean, h.SD, err = meanAndSpread(text, m.binary)
 			set = true
 		}
+	}
+	if m.some && b.labelled.set {
+		h.Share = b.labelled.v
 	}
 	return set, err
 }
@@ -200,9 +280,16 @@ func shares(text string) ([]float64, error) {
 	return out, nil
 }
 
-// meanAndSpread reads "0.8±0.15".
-func meanAndSpread(text string) (mean, sd float64, err error) {
+// meanAndSpread reads "0.8±0.15", and of a conversion "3%".
+func meanAndSpread(text string, binary bool) (mean, sd float64, err error) {
 	parts := strings.FieldsFunc(text, func(r rune) bool { return r == '±' || r == ',' || r == ' ' })
+	if binary && len(parts) > 0 { // its spread follows
+		var s share
+		if s.Set(parts[0]) != nil || len(parts) > 2 {
+			return 0, 0, fmt.Errorf("--mean is %q: write the share of a conversion, like 3%%", text)
+		}
+		return s.v, 0, nil
+	}
 	if len(parts) == 2 {
 		mean, err = strconv.ParseFloat(parts[0], 64)
 		if err == nil {

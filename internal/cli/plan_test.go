@@ -14,6 +14,7 @@ import (
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
 	"github.com/haldane-dev/haldane/internal/analysis"
+	"github.com/haldane-dev/haldane/internal/experiment"
 	"github.com/haldane-dev/haldane/internal/plan"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	"github.com/haldane-dev/haldane/internal/traffic"
@@ -156,6 +157,7 @@ func TestPlanRefusesFlags(t *testing.T) {
 		`--latency is "p50=9ms,p90=10ms"`:                {"--rps", "10", "--latency", "p50=9ms,p90=10ms"},
 		"the shares 50%,40% sum to 90%":                  {"--rps", "10", "--classes", "50%,40%"},
 		`--mean is "0.8": write a mean and a standard d`: {"--rps", "10", "--mean", "0.8"},
+		`no mean called sales is compared here`:          {"--rps", "10", "--mean", "sales=3%"},
 	} {
 		if code, _, errOut := planned(t, every, args...); code != exitUsage || !strings.Contains(errOut, want) {
 			t.Errorf("%v: code %d, %q, want %q", args, code, errOut, want)
@@ -171,5 +173,139 @@ func TestShareFlag(t *testing.T) {
 	var s share
 	if s.String() != "" || s.Set("1.5%") != nil || math.Abs(s.v-.015) > 1e-12 || s.String() != "1.5%" || s.Set("x") == nil {
 		t.Errorf("%+v", s)
+	}
+}
+
+// files are two of a kind: one for this machine and one for a cluster.
+const (
+	abTest = `apiVersion: haldane.dev/v1alpha1
+kind: ModelRollout
+metadata: {name: shop}
+spec:
+  endpoints:
+    stable: {version: v1, url: "http://127.0.0.1:1"}
+    canary: {version: v2, url: "http://127.0.0.1:2"}
+    variants:
+      large: {version: v3, url: "http://127.0.0.1:3"}
+  strategy:
+    experiment:
+      arms: [{name: stable, weight: 40}, {name: canary, weight: 30}, {name: large, weight: 30}]
+      goal: {GOAL}
+      maxDuration: 48h
+  routing: {gateway: {listen: "127.0.0.1:0"}}
+`
+	clusterFlag = `apiVersion: haldane.dev/v1alpha1
+kind: ModelRollout
+metadata: {name: shop}
+spec:
+  endpoints: {stable: {version: v1}, canary: {version: v2}}
+  strategy: {canary: {}}
+  routing:
+    flag: {tokenFrom: {name: flag, key: token}, fleet: {replicas: 2}}
+  analysis:
+    source: {prometheus: {address: "http://prometheus:9090", preset: haldane}}
+    maxDuration: 6h
+    metrics:
+    - {name: conversion, mean: {of: conversion, event: checkout, maxDecrease: 0.01, maturity: 20m}}
+    - {name: failures, mean: {of: conversion, event: error, maxIncrease: 0.005, maturity: 5m}}
+`
+)
+
+// foretold runs `haldane plan` on a file whose metrics are the given ones.
+func foretold(t *testing.T, file string, change func(*rollout.Plan), args ...string) (code int, out, errOut string) {
+	t.Helper()
+	var stdout, stderr strings.Builder
+	code = Main(t.Context(), append([]string{"plan", "-f", write(t, file)}, args...), &stdout, &stderr, Program{
+		LatencyEdges: []float64{.01, .02, .05, .1, .2, .5, 1},
+		Plan: func(m *v1alpha1.ModelRollout) (rollout.Plan, error) {
+			p := rollout.Plan{
+				Name: rollout.ID(m.Name), MaxDuration: 6 * time.Hour, Steps: []rollout.Step{{Weight: traffic.Percent(30)}, {Weight: traffic.Percent(100)}},
+				Analysis: analysis.Config{FalseRollback: .01, FalsePromotion: .05, Interval: 15 * time.Second, Warmup: 90 * time.Second, Dispersion: true},
+			}
+			change(&p)
+			return p, nil
+		},
+	})
+	return code, stdout.String(), stderr.String()
+}
+
+// threeArms is the experiment of abTest with a goal.
+func threeArms(g experiment.Goal) func(*rollout.Plan) {
+	return func(p *rollout.Plan) {
+		p.Steps = p.Steps[:1]
+		p.Analysis.Metrics = []analysis.Metric{
+			{Name: "errors", Kind: analysis.ErrorRate, MaxIncrease: .01, Tolerate: .5},
+			{Name: "latency", Kind: analysis.Latency, Slower: []analysis.Slower{{Quantile: .5, Share: .5}}, Tolerate: .5},
+		}
+		p.Experiment = &experiment.Config{
+			Arms: []experiment.Arm{{Name: "stable", Weight: 40}, {Name: "canary", Weight: 30}, {Name: "large", Weight: 30}},
+			Goal: g, Confidence: .95, MaxDuration: 48 * time.Hour,
+		}
+	}
+}
+
+func TestPlanOfExperiments(t *testing.T) {
+	outcome := experiment.Goal{Kind: analysis.Outcome, MinEffect: .02}
+	sales := experiment.Goal{Kind: analysis.Mean, Upper: 1, Binary: true, MinEffect: .01}
+	score := experiment.Goal{Kind: analysis.Mean, Upper: 5, MinEffect: .1}
+	for name, tt := range map[string]struct {
+		file string
+		goal experiment.Goal
+		args []string
+		want string
+	}{
+		"labels":   {"outcome: {}", outcome, []string{"--wrong-rate", "30%", "--labelled", "50%"}, "The goal is at 70% today; what is worth having is 2pp more"},
+		"sales":    {"mean: {of: conversion, event: checkout}, minEffect: 0.01", sales, []string{"--mean", "3%"}, "The goal is at 3% today"},
+		"by name":  {"mean: {of: conversion, event: checkout}, minEffect: 0.01", sales, []string{"--mean", "goal=4%"}, "The goal is at 4% today"},
+		"feedback": {"mean: {of: feedback, bounds: [0, 5]}, minEffect: 0.1", score, []string{"--mean", "3±1", "--labelled", "10%"}, "The goal is at 3 today; what is worth having is 0.1 more"},
+	} {
+		svg := filepath.Join(t.TempDir(), "plan.svg")
+		file := strings.Replace(abTest, "{GOAL}", "{"+tt.file+"}", 1)
+		code, out, errOut := foretold(t, file, threeArms(tt.goal), append(tt.args, "--rps", "10", "--error-rate", "1%", "--svg", svg)...)
+		if code != exitOK || !strings.Contains(out, tt.want) || !strings.Contains(out, "Not foretold, for lack of a baseline: latency.") || !strings.Contains(out, "canary, large  30% each  errors") {
+			t.Errorf("%s: code %d, %s\n%s", name, code, errOut, out)
+		}
+		if text, err := os.ReadFile(svg); err != nil || !strings.HasPrefix(string(text), "<svg ") {
+			t.Errorf("%v, %.40q", err, text)
+		}
+	}
+	file := strings.Replace(abTest, "{GOAL}", "{outcome: {}}", 1)
+	code, out, errOut := foretold(t, file, threeArms(outcome), "--rps", "0.05", "--wrong-rate", "30%")
+	if code != exitUsage || !strings.Contains(out, "BEST") || !strings.Contains(errOut, "haldane: an arm that is better than each other one by 2pp (minEffect) wins within 2 days (maxDuration)") || !strings.Contains(errOut, "haldane:   write maxDuration: ") {
+		t.Errorf("too little traffic: code %d, %s\n%s", code, errOut, out)
+	}
+	code, _, errOut = foretold(t, file, threeArms(outcome), "--rps", "0.05", "--wrong-rate", "30%", "--force")
+	if code != exitOK || !strings.Contains(errOut, "haldane: warning: an arm ") {
+		t.Errorf("forced: code %d, %s", code, errOut)
+	}
+	code, _, errOut = foretold(t, file, threeArms(outcome), "--rps", "10")
+	if code != exitUsage || !strings.Contains(errOut, "there is no baseline for the goal of shop: say what stable does today") {
+		t.Errorf("no baseline: code %d, %s", code, errOut)
+	}
+	code, out, _ = foretold(t, file, threeArms(outcome), "--rps", "10", "--wrong-rate", "30%", "-o", "json")
+	var r plan.Experiment
+	if err := json.Unmarshal([]byte(out), &r); code != exitOK || err != nil || len(r.Arms) != 3 || r.Arms[1].Values != 3 || r.Unit != "share" {
+		t.Errorf("code %d, %v, %+v", code, err, r.Arms)
+	}
+}
+
+// TestPlanOfAFlagOnACluster: what the file says of maturities counts, and each mean
+// has a baseline of its own.
+func TestPlanOfAFlagOnACluster(t *testing.T) {
+	metrics := func(p *rollout.Plan) {
+		p.Split.Sticky.Header, p.Analysis.Sticky = "targetingKey", true
+		p.Analysis.Metrics = []analysis.Metric{
+			{Name: "conversion", Kind: analysis.Mean, Upper: 1, MaxDecrease: .01, Tolerate: .5, Late: true},
+			{Name: "failures", Kind: analysis.Mean, Upper: 1, MaxIncrease: .005, Tolerate: .5, Late: true},
+		}
+	}
+	code, out, errOut := foretold(t, clusterFlag, metrics, "--rps", "50", "--mean", "10%", "--mean", "failures=0.5%")
+	if code != exitOK || !strings.Contains(out, "at least 9%") || !strings.Contains(out, "at most 1% ") {
+		t.Errorf("code %d, %s\n%s", code, errOut, out)
+	}
+	_, out, _ = foretold(t, clusterFlag, metrics, "--rps", "50", "--mean", "10%", "--mean", "failures=0.5%", "-o", "json")
+	var r plan.Report
+	if err := json.Unmarshal([]byte(out), &r); err != nil || r.Steps[0].Passes.Half < 20*60 {
+		t.Errorf("%v: a canary passes after %s, before anything came back", err, r.Steps[0].Passes.Half)
 	}
 }

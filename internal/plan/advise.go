@@ -29,9 +29,7 @@ const (
 // advise says whether the rollout can be decided within MaxDuration and, if not,
 // what holds it up and which knobs would help.
 func (r *Report) advise() {
-	if r.settings.plan.Split.Sticky.Header != "" || r.settings.plan.Split.Sticky.Cookie != "" {
-		r.Warnings = append(r.Warnings, "users stay on their arm (stickyBy) and differ from each other: with few users it takes longer than foretold here, and small differences cannot be told from who they are")
-	}
+	r.warnOfUsers()
 	step, metric, worst := r.slowest()
 	if r.Promotion.InTime >= warned || metric == nil {
 		return
@@ -51,6 +49,24 @@ func (r *Report) advise() {
 	}
 	r.Problems = append(r.Problems, Problem{step.Index, metric.Name, text, knobs})
 }
+
+// warnOfUsers says what of users who stay is not foretold.
+func (r *Report) warnOfUsers() {
+	p := r.settings.plan
+	if p.Split.Sticky.Header == "" && p.Split.Sticky.Cookie == "" {
+		return
+	}
+	for _, m := range r.models {
+		if !r.settings.sticks(m) {
+			r.Warnings = append(r.Warnings, "users stay on their arm (stickyBy) and differ from each other: with few users it takes longer than foretold here, and small differences cannot be told from who they are")
+			return
+		}
+	}
+	r.Warnings = append(r.Warnings, usersWhoStay)
+}
+
+// usersWhoStay is said where what users differ by chance is reckoned with.
+const usersWhoStay = "users stay on their arm, and are taken to differ from each other by chance alone: where they differ lastingly it takes longer than foretold here, and with few users much longer"
 
 // slowest returns the step and the metric that a healthy canary waits for
 // longest.

@@ -159,10 +159,11 @@ func (d drift) hits() float64 {
 }
 
 // mean judges the mean of a bounded value. A canary that is worse has it moved
-// towards the bad bound; its spread stays the same.
+// towards the bad bound; its spread stays the same, unless the value is one of two.
 type mean struct {
-	m analysis.Metric
-	h Habit
+	m   analysis.Metric
+	h   Habit
+	off float64 // by how much the arms may differ for who their users are, on [0,1]
 }
 
 // down reports whether less is worse.
@@ -193,27 +194,42 @@ func (a mean) value(size float64) float64 {
 	return a.h.Mean + size*(a.m.Upper-a.h.Mean)
 }
 
+// sd is the standard deviation of one value on [0,1] where the mean is so much.
+func (a mean) sd(value float64) float64 {
+	if u := a.unit(value); a.h.Binary {
+		return math.Sqrt(math.Max(variance(u), bestRate))
+	}
+	return a.h.SD / (a.m.Upper - a.m.Lower)
+}
+
 // walk returns the random walk of a bet on moments, whose log factors are linear
 // in the sums.
 func (a mean) walk(size float64, bet stats.MeanBet, shares []float64, r rates) process {
-	sd := a.h.SD / (a.m.Upper - a.m.Lower)
+	bet.Null.Shift += a.off
 	muB, muC := a.unit(a.h.Mean), a.unit(a.value(size))
-	moments := func(n, mu float64) stats.Moments {
+	sdB, sdC := a.sd(a.h.Mean), a.sd(a.value(size))
+	moments := func(n, mu, sd float64) stats.Moments {
 		return stats.Moments{N: n, Sum: n * mu, SumSq: n * (mu*mu + sd*sd)}
 	}
-	past := moments(1e6, muB)
+	// A value more or less moves its square too.
+	square := func(mu float64) float64 {
+		if a.h.Binary {
+			return 1
+		}
+		return 2 * mu
+	}
+	past := moments(1e6, muB, sdB)
 	factors := func(dB, dC float64) []float64 {
-		b, c := moments(r.stable, muB), moments(r.canary, muC)
-		// A value more or less moves its square too.
-		b.Sum, b.SumSq = b.Sum+dB, b.SumSq+2*muB*dB
-		c.Sum, c.SumSq = c.Sum+dC, c.SumSq+2*muC*dC
+		b, c := moments(r.stable, muB, sdB), moments(r.canary, muC, sdC)
+		b.Sum, b.SumSq = b.Sum+dB, b.SumSq+square(muB)*dB
+		c.Sum, c.SumSq = c.Sum+dC, c.SumSq+square(muC)*dC
 		dst := make([]float64, len(shares))
 		bet.Factors(dst, b, c, past)
 		return dst
 	}
 	p := process{
 		share: shares, drift: factors(0, 0), slope: make([][2]float64, len(shares)),
-		spread: [2]float64{r.stable * sd * sd, r.canary * sd * sd},
+		spread: [2]float64{r.stable * sdB * sdB, r.canary * sdC * sdC},
 	}
 	b, c := factors(1, 0), factors(0, 1)
 	for i := range shares {
@@ -232,11 +248,14 @@ func (a mean) promotion(size, factor float64, r rates) []process {
 }
 
 func (a mean) say(size float64) string {
+	if a.h.Binary {
+		return "a share of " + percent(a.value(size))
+	}
 	return "a mean of " + number(a.value(size), 3)
 }
 
 // hits is as large as a coin's, so that every block is one observation.
 func (a mean) hits() float64 {
-	sd := a.h.SD / (a.m.Upper - a.m.Lower)
+	sd := a.sd(a.h.Mean)
 	return math.Min(.25, sd*sd)
 }

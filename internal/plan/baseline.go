@@ -25,6 +25,7 @@ type Habit struct {
 	Classes  []float64     // Drift: the share of each class or bin
 	Ordered  bool          // Drift: bins of a score rather than classes
 	Mean, SD float64       // Mean: of one value
+	Binary   bool          // Mean: the value is one of its bounds, as of a conversion; SD follows
 }
 
 // check says what is wrong with a habit, "" if nothing.
@@ -47,7 +48,7 @@ func (h Habit) check(m analysis.Metric) error {
 			return fmt.Errorf("metric %s: the shares of %d classes sum to %g, want 1", m.Name, len(h.Classes), sum)
 		}
 	case analysis.Mean:
-		if h.Mean < m.Lower || h.Mean > m.Upper || h.SD <= 0 {
+		if h.Mean < m.Lower || h.Mean > m.Upper || h.SD <= 0 && !h.Binary {
 			return fmt.Errorf("metric %s: a mean of %g ± %g is outside its bounds of %g to %g", m.Name, h.Mean, h.SD, m.Lower, m.Upper)
 		}
 	}

@@ -1,4 +1,5 @@
-// Package plan foretells what a rollout can detect and how long it will take.
+// Package plan foretells what a rollout or an experiment can detect and how long it
+// will take.
 //
 // It owns no test of its own: the bets of internal/stats, with the margins and
 // thresholds of the rollout's analysis.Config, are given the counts to be
@@ -11,7 +12,13 @@
 //
 // What the forecasts leave out: users that differ lastingly under sticky
 // cohorts, and changes of traffic or of stable's own rates. They err by some ten
-// percent against simulations of analysis.Step; a test holds that.
+// percent against simulations of analysis.Step; a test holds that. What is taken
+// for lasting by chance is reckoned with in means, which groups of users judge.
+//
+// Of an experiment the walks themselves are simulated, with a fixed seed: how it
+// ends hangs on the evidence on all pairs of its arms, which have arms in common.
+// What a bet makes of a value is asked of experiment.Step, and tests compare with
+// what Step and Judge make of simulated values.
 //
 // Each step is looked at by itself, as if a regression began with it: evidence
 // for a rollback that earlier steps would have gathered only makes it faster.

@@ -119,11 +119,12 @@ func (s Seconds) String() string { return span(float64(s)) }
 
 // settings is everything that a forecast is made from.
 type settings struct {
-	plan    rollout.Plan
-	base    Baseline
-	bounds  []bound
-	warmup  float64
-	horizon float64
+	plan     rollout.Plan
+	base     Baseline
+	bounds   []bound
+	warmup   float64
+	horizon  float64
+	timeline []phase // of the shares of traffic, as far as it is known
 }
 
 // bound is the evidence that one metric alone has to reach.
@@ -150,13 +151,23 @@ func Forecast(p rollout.Plan, b Baseline) (*Report, error) {
 	return r, nil
 }
 
-func forecast(p rollout.Plan, b Baseline) (*Report, error) {
+// forever stands for no limit of time.
+const forever = 30 * 24 * time.Hour
+
+func (b Baseline) checkRPS() error {
 	if !(b.RPS > 0) || math.IsInf(b.RPS, 1) {
-		return nil, fmt.Errorf("%g requests a second: write how many there are", b.RPS)
+		return fmt.Errorf("%g requests a second: write how many there are", b.RPS)
+	}
+	return nil
+}
+
+func forecast(p rollout.Plan, b Baseline) (*Report, error) {
+	if err := b.checkRPS(); err != nil {
+		return nil, err
 	}
 	duration := p.MaxDuration
 	if duration <= 0 {
-		duration = 30 * 24 * time.Hour
+		duration = forever
 	}
 	s := &settings{
 		plan: p, base: b, bounds: bounds(p.Analysis),
@@ -165,23 +176,33 @@ func forecast(p rollout.Plan, b Baseline) (*Report, error) {
 	r := &Report{
 		Rollout: string(p.Name), RPS: b.RPS, MaxDuration: s.horizon, Warmup: s.warmup, settings: s,
 	}
-	for i, m := range p.Analysis.Metrics {
-		h, ok := b.Habits[m.Name]
-		if !ok {
-			r.Unforeseen = append(r.Unforeseen, m.Name)
-			continue
-		}
-		model, err := newModel(m, h)
-		if err != nil {
-			return nil, err
-		}
-		r.models = append(r.models, namedModel{i, m, h, model})
+	var err error
+	if r.models, r.Unforeseen, err = modelsOf(p.Analysis.Metrics, b.Habits); err != nil {
+		return nil, err
 	}
 	if len(r.models) == 0 {
 		return nil, fmt.Errorf("there is a baseline for none of the metrics: %v", r.Unforeseen)
 	}
 	r.ladder()
 	return r, nil
+}
+
+// modelsOf returns the metrics that there is a baseline for, and the names of the
+// others.
+func modelsOf(metrics []analysis.Metric, habits map[string]Habit) (out []namedModel, unforeseen []string, err error) {
+	for i, m := range metrics {
+		h, ok := habits[m.Name]
+		if !ok {
+			unforeseen = append(unforeseen, m.Name)
+			continue
+		}
+		model, err := newModel(m, h)
+		if err != nil {
+			return nil, nil, err
+		}
+		out = append(out, namedModel{i, m, h, model})
+	}
+	return out, unforeseen, nil
 }
 
 // bounds asks the analysis itself how much evidence each metric needs.
@@ -198,6 +219,7 @@ func bounds(cfg analysis.Config) []bound {
 type stage struct {
 	analysis.Stage
 	weight  float64 // share in [0,1]; of a mirror, of what is mirrored
+	control float64 // stable's share; 0: all that is left
 	first   bool    // no evidence before it
 	begins  float64
 	horizon float64 // how long it may last
@@ -225,21 +247,20 @@ func (s *settings) pace(m namedModel, at stage, r rates) pace {
 }
 
 // rates returns the trials a second of a metric.
-func (s *settings) rates(m namedModel, weight float64) rates {
+func (s *settings) rates(m namedModel, at stage) rates {
 	n := s.base.RPS * m.habit.perRequest()
-	if m.metric.Kind == analysis.Pairs {
-		return rates{canary: n * weight}
+	stable := at.control
+	switch {
+	case m.metric.Kind == analysis.Pairs:
+		stable = 0
+	case stable == 0:
+		stable = 1 - at.weight
 	}
-	return rates{n * (1 - weight), n * weight}
+	return rates{n * stable, n * at.weight}
 }
 
 // delay is how late a metric's counts come.
-func (m namedModel) delay() float64 {
-	if m.metric.Kind == analysis.Outcome {
-		return m.habit.Maturity.Seconds()
-	}
-	return 0
-}
+func (m namedModel) delay() float64 { return m.habit.Maturity.Seconds() }
 
 // compared reports whether a metric's counts are a comparison at a stage, and
 // gates whether it must pass there.
@@ -253,20 +274,28 @@ func (m namedModel) gates(at stage) bool {
 
 // passes is the law of a metric's pass, for a canary of some size.
 func (s *settings) passes(m namedModel, size float64, at stage) curve {
-	r := s.rates(m, at.weight)
+	r := s.rates(m, at)
 	out := certain(at.horizon)
 	k := s.pace(m, at, r)
 	k.passes = true
-	for _, p := range m.promotion(size, at.Factor, r) {
-		out = out.and(curveOf(p, s.bounds[m.index].promotion, at.horizon, m.delay(), k))
+	all := m.promotion(size, at.Factor, r)
+	for i, p := range all {
+		walk := s.walks(m, at, r, true, func(x model) process {
+			if len(all) == 1 {
+				return x.promotion(size, at.Factor, r)[i]
+			}
+			return p
+		})
+		out = out.and(s.curveOf(m, walk, s.bounds[m.index].promotion, at, k))
 	}
 	return out
 }
 
 // fails is the law of a metric's rollback, passes aside.
 func (s *settings) fails(m namedModel, size float64, at stage) curve {
-	r := s.rates(m, at.weight)
-	return curveOf(m.rollback(size, r), s.bounds[m.index].rollback, at.horizon, m.delay(), s.pace(m, at, r))
+	r := s.rates(m, at)
+	walk := s.walks(m, at, r, false, func(x model) process { return x.rollback(size, r) })
+	return s.curveOf(m, walk, s.bounds[m.index].rollback, at, s.pace(m, at, r))
 }
 
 // stageOf is what blocks at a step are evidence for.

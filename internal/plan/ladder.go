@@ -16,6 +16,7 @@ func (r *Report) ladder() {
 	most := 0.0
 	r.Promotion.InTime = 1
 	for i, step := range s.plan.Steps {
+		s.carries(step, clock)
 		out := Step{Index: i, Weight: 100 * step.Weight.Share(), Begins: Seconds(clock)}
 		switch {
 		case step.Pause != nil:
@@ -156,19 +157,24 @@ func (r *Report) caught(m namedModel, size float64, at stage, others curve) curv
 
 // smallest returns the smallest regression caught with a probability q.
 func (r *Report) smallest(m namedModel, q float64, at stage, others curve) Caught {
-	if r.caught(m, 1, at, others).end() < q {
+	return m.smallest(q, func(size float64) curve { return r.caught(m, size, at, others) })
+}
+
+// smallest returns the smallest size of which what is asked comes with a probability q.
+func (m namedModel) smallest(q float64, of func(size float64) curve) Caught {
+	if of(1).end() < q {
 		return Caught{Fails: Seconds(math.Inf(1))}
 	}
 	lo, hi := 0.0, 1.0
 	for hi-lo > 1e-3*hi+1e-6 {
 		mid := (lo + hi) / 2
-		if r.caught(m, mid, at, others).end() >= q {
+		if of(mid).end() >= q {
 			hi = mid
 		} else {
 			lo = mid
 		}
 	}
-	c := r.caught(m, hi, at, others)
+	c := of(hi)
 	return Caught{m.say(hi), m.value(hi), c.end(), Seconds(c.quantile(c.end() / 2))}
 }
 
@@ -182,10 +188,14 @@ func (m namedModel) limit(f float64) string {
 	case analysis.Drift:
 		return "a change of at most " + number(100*f*m.metric.Max, 3) + " points"
 	case analysis.Mean:
-		if m.metric.MaxDecrease > 0 {
-			return "at least " + number(m.habit.Mean-f*m.metric.MaxDecrease, 3)
+		value := func(x float64) string { return number(x, 3) }
+		if m.habit.Binary {
+			value = percent
 		}
-		return "at most " + number(stats.Null.At(nullOf(m.metric).Scale(f), m.habit.Mean), 3)
+		if m.metric.MaxDecrease > 0 {
+			return "at least " + value(math.Max(m.metric.Lower, m.habit.Mean-f*m.metric.MaxDecrease))
+		}
+		return "at most " + value(math.Min(m.metric.Upper, stats.Null.At(nullOf(m.metric).Scale(f), m.habit.Mean)))
 	}
 	text := ""
 	for _, s := range m.metric.Slower {

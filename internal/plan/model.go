@@ -42,7 +42,7 @@ func newModel(m analysis.Metric, h Habit) (model, error) {
 	case analysis.Drift:
 		return drift{m, h}, nil
 	case analysis.Mean:
-		return mean{m, h}, nil
+		return mean{m: m, h: h}, nil
 	case analysis.Pairs:
 		return pairs{m, h.Rate}, nil
 	}

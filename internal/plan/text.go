@@ -130,29 +130,50 @@ const (
 	chartHeight = 11
 )
 
+// line is what is drawn of one thing.
+type line struct {
+	mark   byte   // in text
+	label  string // in a picture
+	points []PowerPoint
+}
+
+// lines are the curves of the metric that most steps are judged by first.
+func (r *Report) lines() []line {
+	var out []line
+	for _, p := range r.pictured() {
+		out = append(out, line{mark(p.Step), fmt.Sprintf("step %d, %s%%", p.Step+1, number(p.Weight, 4)), p.Points})
+	}
+	return out
+}
+
 // chart draws the probability of being caught against the size of a regression,
-// one digit or letter for each step. Where curves meet the later step is seen.
+// one digit or letter for each step.
 func (r *Report) chart(b *strings.Builder) {
 	curves := r.pictured()
 	if len(curves) == 0 {
 		return
 	}
 	fmt.Fprintf(b, "\nProbability of being taken back, by the size of a regression in %s (one mark for each step)\n\n", curves[0].Metric)
+	plot(b, r.lines())
+}
+
+// plot draws lines in characters. Where they meet the later one is seen.
+func plot(b *strings.Builder, lines []line) {
 	grid := make([][]byte, chartHeight)
 	for i := range grid {
 		grid[i] = []byte(strings.Repeat(" ", chartWidth))
 	}
-	first := curves[0].Points
-	for _, p := range curves {
+	first := lines[0].points
+	for _, p := range lines {
 		for x := range chartWidth {
-			at := float64(x) / (chartWidth - 1) * float64(len(p.Points)-1)
-			i := min(int(at), len(p.Points)-2)
-			y := p.Points[i].Probability + (at-float64(i))*(p.Points[i+1].Probability-p.Points[i].Probability)
-			grid[chartHeight-1-int(math.Round(y*(chartHeight-1)))][x] = mark(p.Step)
+			at := float64(x) / (chartWidth - 1) * float64(len(p.points)-1)
+			i := min(int(at), len(p.points)-2)
+			y := p.points[i].Probability + (at-float64(i))*(p.points[i+1].Probability-p.points[i].Probability)
+			grid[chartHeight-1-int(math.Round(y*(chartHeight-1)))][x] = p.mark
 		}
 	}
-	for i, line := range grid {
-		fmt.Fprintf(b, "%4d%% |%s\n", 100-i*100/(chartHeight-1), strings.TrimRight(string(line), " "))
+	for i, row := range grid {
+		fmt.Fprintf(b, "%4d%% |%s\n", 100-i*100/(chartHeight-1), strings.TrimRight(string(row), " "))
 	}
 	fmt.Fprintf(b, "      +%s\n", strings.Repeat("-", chartWidth))
 	middle := first[len(first)/2].Size

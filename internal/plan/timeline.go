@@ -33,15 +33,15 @@ func (c *curve) at(i int) float64 {
 const overshoot = .5826
 
 // curveOf is the law of a passage as analysis reads it: the evidence is divided
-// by a dispersion, held back at first, and read at the end of a block. delay is
-// added to every time, for counts that come late.
-func curveOf(p process, bound, horizon, delay float64, k pace) curve {
-	c := curve{horizon: horizon}
+// by a dispersion, held back at first, and read at the end of a block. Counts that
+// come late are counted when they come.
+func (s *settings) curveOf(m namedModel, walk func(seconds float64) process, bound float64, at stage, k pace) curve {
+	c := curve{horizon: at.horizon}
 	hold := k.hold()
 	var last passage
 	was, since := 0.0, 0.0
 	for i := 1; i <= points; i++ {
-		t := c.at(i) - delay
+		t := s.matured(at, c.at(i), m.delay())
 		if t < hold {
 			continue
 		}
@@ -49,8 +49,8 @@ func curveOf(p process, bound, horizon, delay float64, k pace) curve {
 		// by a fifth, and a passage serves until it has moved by 1%.
 		if t >= 1.2*since {
 			since = t
-			if phi := k.phi(t); math.Abs(phi-was) > .01*phi {
-				last, was = p.passage(bound, phi, math.Max(1, k.spread)), phi
+			if phi := k.phi(t); s.sticks(m) || math.Abs(phi-was) > .01*phi {
+				last, was = walk(t).passage(s.level(m, bound), phi, math.Max(1, k.spread)), phi
 				last.level += overshoot * math.Sqrt(last.noise*k.block)
 			}
 		}

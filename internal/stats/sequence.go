@@ -154,6 +154,29 @@ func lean(stable, canary Arm, l, sign float64) (gain, staked float64) {
 	return gain + canary.gain(sign*l/canary.n), l
 }
 
+// Line is one bet of a Sequence: its log evidence against a difference of δ is
+// Log − δ·Stake.
+type Line struct{ Log, Stake float64 }
+
+// Lines returns the bets, all of which have the same part of the stake: above
+// against "the difference is at most δ", below against "stable − canary is at most
+// δ". What is held back counts as in Interval. Forecasts are made of them.
+func (s Sequence) Lines() (above, below []Line) {
+	n := len(s.Evidence.Log) / parts
+	sides := [2][]Line{make([]Line, n), make([]Line, n)}
+	for side, lines := range sides {
+		for i := range lines {
+			j := 2*n*side + i
+			lines[i] = Line{s.Evidence.Log[j], s.Evidence.Log[j+n]}
+			if s.Evidence.Held != nil {
+				lines[i].Log += s.Evidence.Held[j] / earlyPhi
+				lines[i].Stake += s.Evidence.Held[j+n] / earlyPhi
+			}
+		}
+	}
+	return sides[0], sides[1]
+}
+
 // Interval returns the values that neither side has refuted at error alpha/2, cut
 // to [low, high]. Before the first block that is all of it. When the difference
 // has moved so far that the sides refute each other's remainder, it is the

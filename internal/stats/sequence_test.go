@@ -252,3 +252,29 @@ func FuzzSequenceIsFinite(f *testing.F) {
 		}
 	})
 }
+
+// TestLinesAreTheInterval: an end of the interval is where the average over the
+// bets of one side has come to what the error allows, held back or not.
+func TestLinesAreTheInterval(t *testing.T) {
+	for _, hold := range []bool{false, true} {
+		s := NewSequence(Coarse)
+		for range 40 {
+			s.Advance(Share(Count{N: 500, K: 200}, .4), Share(Count{N: 400, K: 200}, .5), Temper{Phi: 1, Hold: hold})
+		}
+		above, below := s.Lines()
+		x := s.Interval(.05, -1, 1)
+		if x.Low <= -1 || x.High >= 1 || len(above) != Coarse {
+			t.Fatalf("%+v of %d bets", x, len(above))
+		}
+		for _, side := range []struct {
+			lines []Line
+			at    float64
+		}{{above, x.Low}, {below, -x.High}} {
+			logs := make([]float64, len(side.lines))
+			for i, l := range side.lines {
+				logs[i] = l.Log - side.at*l.Stake
+			}
+			near(t, "evidence at an end", LogMean(logs...), math.Log(2/.05), 1e-4)
+		}
+	}
+}
