@@ -67,17 +67,48 @@ func TestKeyedAssignmentsNeedRoom(t *testing.T) {
 	}
 }
 
-func TestManyWeights(t *testing.T) {
+// TestManyDivisions: weights that follow the evidence for weeks are counted to the
+// end, and the oldest make room.
+func TestManyDivisions(t *testing.T) {
 	r := New(Options{})
-	for w := traffic.Weight(1); w <= maxWeights+5; w++ {
-		r.Assign(traffic.Choice{}, &traffic.Split{Generation: 1, Canary: w})
+	for w := traffic.Weight(1); w <= 3*maxWeights+5; w++ {
+		before := r.Snapshot()
+		for range 2 {
+			r.Assign(traffic.Choice{}, &traffic.Split{Generation: 1, Canary: w})
+		}
+		if got, want := r.Snapshot().Sub(before).Assigned, []Assigned{{Weight: w, Stable: 2}}; !cmp.Equal(got, want) {
+			t.Fatalf("of division %d: %+v", w, got)
+		}
 	}
 	got := r.Snapshot().Assigned
 	if len(got) != maxWeights {
 		t.Fatalf("%d weights, want the bound %d", len(got), maxWeights)
 	}
 	for i, a := range got {
-		if a.Weight != traffic.Weight(i+1) || a.Stable != 1 || a.Canary != 0 || a.Variants != nil {
+		if a.Weight != traffic.Weight(2*maxWeights+6+i) || a.Stable != 2 || a.Canary != 0 || a.Variants != nil {
+			t.Errorf("%+v", a)
+		}
+	}
+}
+
+// TestDivisionsAtOnce: each is counted in one place, whoever is first.
+func TestDivisionsAtOnce(t *testing.T) {
+	r := New(Options{})
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for w := traffic.Weight(1); w <= 100; w++ {
+				r.Assign(traffic.Choice{Arm: traffic.Canary}, &traffic.Split{Generation: 1, Canary: w})
+			}
+		})
+	}
+	all.Wait()
+	got := r.Snapshot().Assigned
+	if len(got) != 100 {
+		t.Fatalf("%d divisions of 100", len(got))
+	}
+	for _, a := range got {
+		if a.Canary != 8 {
 			t.Errorf("%+v", a)
 		}
 	}

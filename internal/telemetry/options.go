@@ -21,7 +21,8 @@ const (
 	Groups = 100
 	// DefaultMaxKeys is how many sticky keys are remembered.
 	DefaultMaxKeys = 1 << 18
-	// maxWeights is how many different weights assignments are told apart by.
+	// maxWeights is how many divisions of traffic assignments are told apart by, the
+	// newest.
 	maxWeights = 128
 )
 

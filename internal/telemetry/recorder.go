@@ -16,7 +16,7 @@ type Recorder struct {
 	classes    *classTable
 	keys       atomic.Pointer[keySet] // nil unless sticky
 	generation atomic.Uint64          // the newest that decided
-	assigned   [maxWeights]assignCell
+	assigned   assignments
 
 	// gate is the number of the set that is written to, in the highest bit, and
 	// how many writers have entered it since the last swap, in the others.
@@ -25,18 +25,6 @@ type Recorder struct {
 
 	mu    sync.Mutex // of total, held by Snapshot
 	total Snapshot
-}
-
-// assignCell counts the assignments of one division of random traffic.
-type assignCell struct {
-	shares atomic.Pointer[shares] // nil while the cell is free
-	arms   [traffic.MaxArms]atomic.Int64
-}
-
-// shares are how random traffic is divided.
-type shares struct {
-	weight traffic.Weight // of the canary
-	slots  string         // of an experiment with variants
 }
 
 const hotBit = 1 << 63
@@ -79,20 +67,7 @@ func (r *Recorder) Assign(c traffic.Choice, s *traffic.Split) {
 			return
 		}
 	}
-	for i := range r.assigned {
-		a := &r.assigned[i]
-		of := a.shares.Load()
-		if of == nil {
-			of = &shares{s.Canary, s.Slots}
-			if !a.shares.CompareAndSwap(nil, of) {
-				of = a.shares.Load()
-			}
-		}
-		if of.weight == s.Canary && of.slots == s.Slots {
-			a.arms[c.Arm%traffic.MaxArms].Add(1)
-			return
-		}
-	}
+	r.assigned.of(shares{s.Canary, s.Slots}).arms[c.Arm%traffic.MaxArms].Add(1)
 }
 
 // ForgetKeys lets every sticky key be counted again. Call it when a new revision

@@ -160,29 +160,8 @@ func (r *Recorder) Snapshot() *Snapshot {
 	}
 	cold.pairs.drain(&r.total.Pairs)
 	r.total.Classes = r.classes.names()
-	r.total.Assigned = r.assignments()
+	r.total.Assigned = r.assigned.snapshot(r.opt.Arms)
 	return r.total.clone()
-}
-
-func (r *Recorder) assignments() []Assigned {
-	var out []Assigned
-	for i := range r.assigned {
-		a := &r.assigned[i]
-		of := a.shares.Load()
-		if of == nil {
-			break // cells are taken in order
-		}
-		one := Assigned{
-			Weight: of.weight, Slots: of.slots,
-			Stable: a.arms[traffic.Stable].Load(), Canary: a.arms[traffic.Canary].Load(),
-		}
-		for arm := traffic.NumArms; arm < r.opt.Arms; arm++ {
-			one.Variants = append(one.Variants, a.arms[arm].Load())
-		}
-		out = append(out, one)
-	}
-	slices.SortFunc(out, Assigned.order)
-	return out
 }
 
 func (s *Snapshot) clone() *Snapshot {
