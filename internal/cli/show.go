@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -103,7 +104,47 @@ func writeStatus(w io.Writer, s *engine.Status) error {
 	if err := writeExperiment(w, s.Experiment); err != nil {
 		return err
 	}
+	if err := writeWatches(w, s.Watches); err != nil {
+		return err
+	}
 	return writeEvidence(w, s)
+}
+
+// writeWatches prints how everything stands that has a say beside the evidence.
+func writeWatches(w io.Writer, all []engine.Watch) error {
+	if len(all) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w)
+	t := table(w)
+	fmt.Fprintln(t, "WATCHED\tSTATE\tREADING\tLIMITS\tEFFECT\tSAYS")
+	for _, x := range all {
+		effect := orDash(string(x.Effect))
+		if x.DryRun {
+			effect += " (dry run)"
+		}
+		fmt.Fprintf(t, "%s %s\t%s\t%s\t%s\t%s\t%s\n", x.Kind, x.Name, x.State, reading(x.Value), limits(x), effect, orDash(x.Says))
+	}
+	return t.Flush()
+}
+
+func reading(x *float64) string {
+	if x == nil {
+		return "-"
+	}
+	return strconv.FormatFloat(*x, 'g', 6, 64)
+}
+
+// limits writes the least and the most that is allowed.
+func limits(x engine.Watch) string {
+	var out []string
+	if x.Min != nil {
+		out = append(out, "min "+reading(x.Min))
+	}
+	if x.Max != nil {
+		out = append(out, "max "+reading(x.Max))
+	}
+	return orDash(strings.Join(out, ", "))
 }
 
 func attempt(n int) string {

@@ -24,6 +24,11 @@ func TestWriteStatus(t *testing.T) {
 		{Name: "check golden", Effect: rollout.SignalHold, Message: "failed (1 of 3 in a row)"},
 		{Name: "check told", Effect: rollout.SignalHold, Message: "too few"}, {Name: "load", Effect: rollout.SignalWarn, Message: "slow"},
 	}
+	most, depth := 100., 120.5
+	s.Watches = []engine.Watch{
+		{Kind: engine.WatchGuardrail, Name: "queue", State: engine.WatchFailing, Effect: rollout.SignalRollback, DryRun: true, Value: &depth, Max: &most, Says: "is deep"},
+		{Kind: engine.WatchSwitch, Name: "the flag a", State: engine.WatchUnknown},
+	}
 	s.Links = map[string]string{"gateway": "http://g", "dashboard": "http://d"}
 	s.Workloads = map[string]rollout.Health{"stable": {Ready: true}, "canary": {Message: "not ready: nothing listens"}}
 	s.Labels = map[string]engine.Coverage{"stable": {Predicted: 90, Labelled: 60, Wrong: 6}}
@@ -43,6 +48,10 @@ Gateway    http://g
 Dashboard  http://d
 Stable v1  ready; 100 requests, 1 failed; labels for 60 of 90 predictions, 6 wrong
 Canary v2  not ready: nothing listens; 90 requests, 2 failed
+
+WATCHED            STATE    READING  LIMITS   EFFECT              SAYS
+guardrail queue    Failing  120.5    max 100  Rollback (dry run)  is deep
+switch the flag a  Unknown  -        -        -                   -
 
 METRIC   VERDICT       STABLE  CANARY  NO WORSE         WORSE            COUNTED
 errors   Inconclusive  1%      1.5%    █████░░░░░  50%  ░░░░░░░░░░   0%  90, 80

@@ -103,6 +103,7 @@ func New(c Config) (*Engine, error) {
 	e.view.Store(&Status{
 		Name: string(e.id), Mode: c.Mode, Phase: rollout.Idle, Links: c.Links, Waiting: "the engine has not started yet",
 		Stable: c.Spec.Plan.Stable, Canary: c.Spec.Plan.Canary, Steps: c.Spec.Plan.Steps,
+		Strategy: c.Spec.Plan.Strategy(),
 	})
 	e.bind()
 	return e, nil

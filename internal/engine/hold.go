@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/haldane-dev/haldane/internal/rollout"
@@ -51,3 +52,13 @@ func holdOf(s rollout.State) *Hold {
 // HeldAtDeadline reports whether the rollout is held, undecided, because its
 // time is over.
 func (s Status) HeldAtDeadline() bool { return s.Hold != nil && s.Hold.Kind == HeldAtDeadline }
+
+// Held reports whether somebody or something holds the rollout: a person, a pause
+// of the plan, the deadline, or somebody outside while there is something to hold.
+func (s Status) Held() bool {
+	if s.Hold != nil {
+		return true
+	}
+	return (s.Phase == rollout.Initializing || s.Phase == rollout.Progressing) &&
+		slices.ContainsFunc(s.Signals, func(x rollout.Signal) bool { return x.Effect == rollout.SignalHold })
+}

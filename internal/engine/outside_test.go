@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -126,6 +127,57 @@ func TestASignalTakesBackAtOnce(t *testing.T) {
 		}
 		r.halt()
 	})
+}
+
+// Watches implements Watcher.
+func (o *oracle) Watches(a About) []Watch {
+	return []Watch{{Kind: WatchHook, Name: "oracle", State: WatchUnknown, Says: "is out at step " + strconv.Itoa(a.State.Step)}}
+}
+
+// TestWhatIsWatchedIsShown: well or ill, from the first tick to after the end.
+func TestWhatIsWatchedIsShown(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		o := newOracle()
+		w.config = func(c *Config) { c.Outside = []Outside{o, silent{}} }
+		r := w.run()
+		for _, says := range []string{"is out at step 0", "is out at step 1"} {
+			r.until(says, func(s Status) bool { return len(s.Watches) == 1 && s.Watches[0].Says == says })
+		}
+		r.outcome()
+		if s := r.Status(); len(s.Watches) != 1 || s.Strategy != rollout.StrategyCanary {
+			t.Errorf("after the end: %+v, a %s", s.Watches, s.Strategy)
+		}
+		r.halt()
+	})
+}
+
+// silent is an outside with nothing to show.
+type silent struct{}
+
+func (silent) Bind(func())                                        {}
+func (silent) Answers(About, []rollout.Gate) []rollout.GateResult { return nil }
+func (silent) Signals(About) []rollout.Signal                     { return nil }
+func (silent) Close()                                             {}
+
+// TestHeldFromOutside: a rollout that a signal holds is held, as one that a person
+// has paused is; one that has ended is not.
+func TestHeldFromOutside(t *testing.T) {
+	hold := []rollout.Signal{{Name: "switch", Effect: rollout.SignalHold}}
+	for _, c := range []struct {
+		status Status
+		want   bool
+	}{
+		{Status{Phase: rollout.Progressing}, false},
+		{Status{Phase: rollout.Progressing, Signals: hold}, true},
+		{Status{Phase: rollout.Initializing, Signals: hold}, true},
+		{Status{Phase: rollout.RolledBack, Signals: hold}, false},
+		{Status{Phase: rollout.Progressing, Signals: []rollout.Signal{{Effect: rollout.SignalWarn}}}, false},
+		{Status{Phase: rollout.Paused, Hold: &Hold{Kind: HeldByPerson}}, true},
+	} {
+		if got := c.status.Held(); got != c.want {
+			t.Errorf("%s with %v: held %t, want %t", c.status.Phase, c.status.Signals, got, c.want)
+		}
+	}
 }
 
 // TestNothingOutsideHoldsUpARollback: a question is open, and messages cannot

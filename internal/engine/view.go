@@ -14,7 +14,8 @@ import (
 // the commands, and what the dashboard draws.
 type Status struct {
 	Name           string                    `json:"name"`
-	Mode           string                    `json:"mode"` // "local"
+	Mode           string                    `json:"mode"`               // "local"
+	Strategy       rollout.Strategy          `json:"strategy,omitempty"` // "" while there is no plan
 	Phase          rollout.Phase             `json:"phase"`
 	Reason         string                    `json:"reason,omitempty"`
 	Waiting        string                    `json:"waiting,omitempty"` // what it waits for now
@@ -37,6 +38,7 @@ type Status struct {
 	Labels         map[string]Coverage       `json:"labels,omitempty"`   // by arm, of this revision; absent without metrics of labels
 	Links          map[string]string         `json:"links,omitempty"`    // "gateway", "dashboard": addresses
 	Signals        []rollout.Signal          `json:"signals,omitempty"`  // what hooks, checks and guardrails say now
+	Watches        []Watch                   `json:"watches,omitempty"`  // how all of them stand, well or ill
 	Warnings       []string                  `json:"warnings,omitempty"` // standing conditions a person should know
 	FalseRollback  float64                   `json:"falseRollback"`
 	FalsePromotion float64                   `json:"falsePromotion"`

@@ -10,6 +10,7 @@ import (
 
 	"github.com/haldane-dev/haldane/internal/analysis"
 	"github.com/haldane-dev/haldane/internal/engine"
+	"github.com/haldane-dev/haldane/internal/experiment"
 	"github.com/haldane-dev/haldane/internal/exporter"
 	"github.com/haldane-dev/haldane/internal/inference"
 	"github.com/haldane-dev/haldane/internal/rollout"
@@ -166,6 +167,8 @@ func TestSquares(t *testing.T) {
 	}
 }
 
+func to(x float64) *float64 { return &x }
+
 func status() engine.Status {
 	return engine.Status{
 		Name: "churn", Mode: "local", Phase: rollout.Progressing, Attempt: 1, Step: 1, Steps: make([]rollout.Step, 4),
@@ -176,8 +179,21 @@ func status() engine.Status {
 		Labels: map[string]engine.Coverage{"canary": {Predicted: 10, Labelled: 7, Wrong: 2}},
 		Verdict: analysis.Verdict{Decision: analysis.Inconclusive, Metrics: []analysis.MetricVerdict{{
 			Name: "errors", Decision: analysis.Pass, LogRollback: -1.5, RollbackThreshold: 5.3, LogPromotion: 3.25,
-			PromotionThreshold: 3, StableN: 100, Stable: 0.01,
+			PromotionThreshold: 3, StableN: 100, Stable: 0.01, Uncorrected: true,
 		}}},
+		Strategy: rollout.StrategyExperiment,
+		Signals:  []rollout.Signal{{Name: "switch", Effect: rollout.SignalHold}, {Name: "cost", Effect: rollout.SignalWarn}},
+		Watches: []engine.Watch{
+			{Kind: engine.WatchGuardrail, Name: "queue", State: engine.WatchFailing, Value: to(120), Max: to(100)},
+			{Kind: engine.WatchCheck, Name: "golden", State: engine.WatchPassing},
+		},
+		Experiment: &experiment.View{
+			MinEffect: 0.05,
+			Arms:      []experiment.ArmView{{Name: "stable", Version: "v1", Share: 0.5, N: 40, Mean: to(0.25)}, {Name: "large", Version: "v3", Share: 0.5, Closed: "it fails"}},
+			Pairs: []experiment.PairView{
+				{Arm: "large", Over: "stable", Estimate: to(0.125), Low: -0.25, High: 0.5}, {Arm: "other", Over: "stable", Low: -1, High: 1},
+			},
+		},
 	}
 }
 
@@ -196,7 +212,7 @@ func TestRollouts(t *testing.T) {
 		name, label string
 		want        float64
 	}{
-		{"info", "v2", 1}, {"phase", "Progressing", 1}, {"phase", "Paused", 0}, {"held", "churn", 0},
+		{"info", "v2", 1}, {"phase", "Progressing", 1}, {"phase", "Paused", 0}, {"held", "churn", 1},
 		{"step", "churn", 1}, {"steps", "churn", 4}, {"weight_wanted", "churn", 0.25}, {"weight_observed", "churn", 0.05},
 		{"verdict", "Inconclusive", 1}, {"verdict", "Fail", 0}, {"metric_decision", "Pass", 1},
 		{"evidence_rollback", "errors", -1.5}, {"evidence_rollback_bound", "errors", 5.3},
@@ -204,12 +220,18 @@ func TestRollouts(t *testing.T) {
 		{"estimate", "stable", 0.01}, {"trials", "canary", 0}, {"began_timestamp_seconds", "churn", 1000},
 		{"phase_began_timestamp_seconds", "churn", 1060}, {"duration_seconds", "churn", 90},
 		{"warnings", "churn", 2}, {"labels_mature", "canary", 10}, {"labels_received", "canary", 7}, {"labels_wrong", "canary", 2},
+		{"strategy", "experiment", 1}, {"strategy", "canary", 0}, {"metric_uncorrected", "errors", 1},
+		{"signals", "Hold", 1}, {"signals", "Rollback", 0}, {"watch", "Failing", 1}, {"watch", "Unknown", 0},
+		{"watch_value", "queue", 120}, {"watch_max", "queue", 100}, {"arm_weight", "large", 0.5}, {"arm_closed", "large", 1}, {"arm_closed", "v1", 0},
+		{"goal_trials", "stable", 40}, {"goal_mean", "stable", 0.25}, {"goal_effect_worth_having", "churn", 0.05},
+		{"goal_difference", "large", 0.125}, {"goal_difference_low", "large", -0.25}, {"goal_difference_high", "large", 0.5},
 	} {
 		if x := value(c.name, c.label); x != c.want {
 			t.Errorf("%s of %s is %g, want %g", c.name, c.label, x, c.want)
 		}
 	}
-	for _, absent := range []struct{ name, label string }{{"estimate", "canary"}, {"deadline_timestamp_seconds", "churn"}} {
+	for _, absent := range []struct{ name, label string }{{"estimate", "canary"}, {"deadline_timestamp_seconds", "churn"},
+		{"watch_min", "queue"}, {"watch_value", "golden"}, {"goal_mean", "large"}, {"goal_difference", "other"}} {
 		if _, ok := got["haldane_rollout_"+absent.name][absent.label]; ok {
 			t.Errorf("%s of %s is shown though it is not known", absent.name, absent.label)
 		}

@@ -32,6 +32,7 @@ var rolloutMetrics = []struct {
 	labels     []string
 }{
 	{"info", "Always 1; the versions of both arms.", []string{"mode", "stable", "canary"}},
+	{"strategy", "1 for the rollout's strategy, 0 for the others.", []string{"strategy"}},
 	{"phase", "1 for the phase the rollout is in, 0 for the others.", []string{"phase"}},
 	{"held", "1 while somebody or something holds the rollout.", nil},
 	{"step", "The step it stands at, from 0.", nil},
@@ -57,6 +58,20 @@ var rolloutMetrics = []struct {
 	{"labels_mature", "Predictions of this revision that are old enough to have their label.", []string{"arm"}},
 	{"labels_received", "Of labels_mature, those whose label came.", []string{"arm"}},
 	{"labels_wrong", "Of labels_received, those that were wrong.", []string{"arm"}},
+	{"metric_uncorrected", "1 where users stay on their arm and this metric is judged as if they did not, else 0.", []string{"metric"}},
+	{"signals", "How many guardrails, anomalies, checks, hooks and switches act in this way now.", []string{"effect"}},
+	{"watch", "1 for the state of what is watched beside the evidence, 0 for the others.", []string{"kind", "name", "state"}},
+	{"watch_value", "The newest reading of a guardrail or an anomaly.", []string{"kind", "name"}},
+	{"watch_min", "The least that a guardrail allows.", []string{"kind", "name"}},
+	{"watch_max", "The most that a guardrail allows.", []string{"kind", "name"}},
+	{"arm_weight", "Share of random traffic that an arm of an experiment should get.", []string{"arm", "version"}},
+	{"arm_closed", "1 if an arm of an experiment has no more traffic, else 0.", []string{"arm", "version"}},
+	{"goal_trials", "Values of an experiment's goal that count.", []string{"arm"}},
+	{"goal_mean", "Mean of an experiment's goal: a share or a value.", []string{"arm"}},
+	{"goal_difference", "Difference of two arms' goals, arm minus over.", []string{"arm", "over"}},
+	{"goal_difference_low", "Lower end of that difference's interval.", []string{"arm", "over"}},
+	{"goal_difference_high", "Upper end of that difference's interval.", []string{"arm", "over"}},
+	{"goal_effect_worth_having", "The smallest difference of the goal that is worth having.", nil},
 }
 
 // Describe implements prometheus.Collector.
@@ -73,6 +88,8 @@ func (r *rollouts) Collect(ch chan<- prometheus.Metric) {
 		where(e, s)
 		duration(e, s)
 		evidence(e, s)
+		beside(e, s)
+		trial(e, s.Experiment)
 		for arm, c := range s.Labels {
 			e.gauge("labels_mature", float64(c.Predicted), arm)
 			e.gauge("labels_received", float64(c.Labelled), arm)
@@ -86,7 +103,10 @@ func where(e emitter, s engine.Status) {
 	for _, p := range rollout.Phases() {
 		e.gauge("phase", truth(p == s.Phase), string(p))
 	}
-	e.gauge("held", truth(s.Hold != nil))
+	for _, x := range rollout.Strategies() {
+		e.gauge("strategy", truth(x == s.Strategy), string(x))
+	}
+	e.gauge("held", truth(s.Held()))
 	e.gauge("step", float64(s.Step))
 	e.gauge("steps", float64(len(s.Steps)))
 	e.gauge("attempt", float64(s.Attempt))
@@ -126,6 +146,7 @@ func evidence(e emitter, s engine.Status) {
 		e.gauge("evidence_rollback_bound", m.RollbackThreshold, m.Name)
 		e.gauge("evidence_promotion", m.LogPromotion, m.Name)
 		e.gauge("evidence_promotion_bound", m.PromotionThreshold, m.Name)
+		e.gauge("metric_uncorrected", truth(m.Uncorrected), m.Name)
 		e.gauge("trials", float64(m.StableN), m.Name, "stable")
 		e.gauge("trials", float64(m.CanaryN), m.Name, "canary")
 		if m.StableN > 0 {

@@ -158,7 +158,7 @@ func (a *anomaly) signals() []rollout.Signal {
 			number(a.last.Number), number(a.usual), odds(a.test.LogE()), odds(-math.Log(a.FalseAlarm))))
 	case !a.heard || a.missing != "":
 		if x.Message = a.missing; !a.heard {
-			x.Message = "has not been read yet"
+			x.Message = notRead
 		}
 		if x.Effect = rollout.SignalHold; a.OnMissing == Warn || a.DryRun {
 			x.Effect = rollout.SignalWarn

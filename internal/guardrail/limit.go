@@ -80,15 +80,20 @@ func (l *limit) breach() string {
 	return ""
 }
 
-// signals says what stands now.
-func (l *limit) signals() []rollout.Signal {
-	x := rollout.Signal{Name: "guardrail " + l.Name}
-	n := 0
+// count is how many of the last readings were outside.
+func (l *limit) count() (n int) {
 	for _, o := range l.outside {
 		if o {
 			n++
 		}
 	}
+	return n
+}
+
+// signals says what stands now.
+func (l *limit) signals() []rollout.Signal {
+	x := rollout.Signal{Name: "guardrail " + l.Name}
+	n := l.count()
 	what := l.breach()
 	switch {
 	case l.missing != "":
@@ -101,7 +106,7 @@ func (l *limit) signals() []rollout.Signal {
 		if l.OnMissing == Warn || l.DryRun {
 			return nil
 		}
-		x.Effect, x.Message = rollout.SignalHold, "has not been read yet"
+		x.Effect, x.Message = rollout.SignalHold, notRead
 	case n >= l.Failures:
 		x.Effect, x.Message = acts(l.Effect, l.DryRun, fmt.Sprintf("%s; outside its limits in %d of %d readings", what, n, len(l.outside)))
 	case l.missing != "":

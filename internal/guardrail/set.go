@@ -50,6 +50,7 @@ type watcher interface {
 	ask(context.Context) ([]reading.Value, error)
 	hear([]reading.Value, error)
 	signals() []rollout.Signal
+	shown() engine.Watch
 }
 
 // watch is a watcher and when it is asked.
@@ -92,10 +93,7 @@ func (s *Set) Signals(a engine.About) []rollout.Signal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := a.State
-	now := rollout.Judged{Revision: st.Plan.Canary.Hash, Attempt: st.Attempt}
-	if now != s.about || s.all == nil {
-		s.turn(now, st)
-	}
+	s.turnTo(st)
 	switch st.Phase {
 	case rollout.Progressing, rollout.Paused, rollout.Promoting:
 	default:
@@ -105,7 +103,7 @@ func (s *Set) Signals(a engine.About) []rollout.Signal {
 	for _, w := range s.all {
 		s.put(w)
 		for _, x := range w.signals() {
-			x.Judged = now
+			x.Judged = s.about
 			out = append(out, x)
 		}
 	}

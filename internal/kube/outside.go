@@ -92,6 +92,16 @@ func (g guardedOutside) Signals(a engine.About) (out []rollout.Signal) {
 	return out
 }
 
+// Watches implements engine.Watcher.
+func (g guardedOutside) Watches(a engine.About) (out []engine.Watch) {
+	for _, s := range g.others().Say {
+		if w, ok := s.(engine.Watcher); ok {
+			out = append(out, w.Watches(a)...)
+		}
+	}
+	return out
+}
+
 // Close implements engine.Outside.
 func (g guardedOutside) Close() {
 	for _, s := range g.others().Say {

@@ -52,6 +52,38 @@ const (
 // reports reports whether the plan ends without a promotion.
 func (p Plan) reports() bool { return p.End == EndReport }
 
+// Strategy names what a plan does with the candidate, as its file does.
+type Strategy string
+
+// The strategies.
+const (
+	StrategyCanary     Strategy = "canary"
+	StrategyBlueGreen  Strategy = "blueGreen"
+	StrategyShadow     Strategy = "shadow"
+	StrategyExperiment Strategy = "experiment"
+)
+
+// Strategies returns all strategies.
+func Strategies() []Strategy {
+	return []Strategy{StrategyCanary, StrategyBlueGreen, StrategyShadow, StrategyExperiment}
+}
+
+// Strategy returns the strategy that the plan was compiled from, told by its
+// steps and its end; "" of an empty plan.
+func (p Plan) Strategy() Strategy {
+	switch {
+	case len(p.Steps) == 0:
+		return ""
+	case p.Experiment != nil:
+		return StrategyExperiment
+	case p.reports():
+		return StrategyShadow
+	case p.Steps[0].Preview:
+		return StrategyBlueGreen
+	}
+	return StrategyCanary
+}
+
 // Confirm is a question that must be answered with yes, by a hook or a check,
 // before the rollout goes on.
 type Confirm struct {
