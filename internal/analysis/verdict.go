@@ -80,7 +80,7 @@ func (j *judgement) metric(i int, share float64) (MetricVerdict, float64) {
 		LogPromotion: sum.promotion, PromotionThreshold: j.beta,
 		StableN: s.StableN, CanaryN: s.CanaryN,
 		Stable: sum.stable, Canary: sum.canary, Effect: sum.effect,
-		Uncorrected: j.cfg.Sticky && s.Users == nil && !m.Kind.paired() && m.Kind != Gauge,
+		Uncorrected: j.cfg.Sticky && s.Users == nil && s.StableN+s.CanaryN > 0 && !m.Kind.paired() && m.Kind != Gauge,
 	}
 	eta := math.Inf(1)
 	if sum.speed > 0 {

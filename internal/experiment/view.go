@@ -31,6 +31,7 @@ type ArmView struct {
 	Labelled *float64          `json:"labelled,omitempty"`
 	Best     float64           `json:"best,omitempty"`    // the probability of being the best, once weights follow it
 	Verdict  analysis.Decision `json:"verdict,omitempty"` // of the ordinary metrics against the control
+	Reason   string            `json:"reason,omitempty"`  // of Verdict, in a sentence
 	Closed   string            `json:"closed,omitempty"`  // why it has no more traffic
 }
 
@@ -59,7 +60,7 @@ func Show(c Config, s State, elapsed time.Duration) View {
 	for i, arm := range c.Arms {
 		a := s.Arms[i]
 		one := ArmView{Name: arm.Name, Version: arm.Version, Share: traffic.SlotShare(s.Slots, traffic.Arm(i)).Share(), N: a.Total.N,
-			Mean: c.Goal.mean(a.Total), Best: a.Best, Closed: a.Closed, Verdict: a.Verdict.Decision}
+			Mean: c.Goal.mean(a.Total), Best: a.Best, Closed: a.Closed, Verdict: a.Verdict.Decision, Reason: a.Verdict.Reason}
 		if a.Predicted > 0 {
 			l := a.Total.N / a.Predicted
 			one.Labelled = &l

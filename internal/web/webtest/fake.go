@@ -118,6 +118,9 @@ func (r *replay) snapshot() engine.Status {
 	s := r.status
 	s.Totals, s.Workloads, s.Links = maps.Clone(s.Totals), maps.Clone(s.Workloads), maps.Clone(s.Links)
 	s.Labels = maps.Clone(s.Labels)
+	if r.scenario.Show != nil {
+		r.scenario.Show(&s)
+	}
 	return s
 }
 

@@ -40,7 +40,7 @@ func newReplay(s Scenario, now time.Time) *replay {
 		{Weight: traffic.Percent(50), Factor: 1}, {Weight: traffic.Full},
 	}
 	r.status = engine.Status{
-		Name: s.Name, Mode: "local", Steps: steps, Attempt: 0,
+		Name: s.Name, Mode: "local", Strategy: rollout.StrategyCanary, Steps: steps, Attempt: 0,
 		Stable:         rollout.Revision{Version: s.Stable.Version, Hash: "5f1c0e7a"},
 		Canary:         rollout.Revision{Version: s.Canary.Version, Hash: "c07a9d42"},
 		Links:          map[string]string{"gateway": "http://127.0.0.1:8080"},
@@ -178,6 +178,9 @@ func (r *replay) block() {
 			both[i] = c
 			counts[metric] = both
 		})
+	}
+	for _, v := range r.scenario.Variants {
+		b.Arms[v.Name] = r.arm(v.Name, v.Arm, canary, labels, func(string, count) {})
 	}
 	r.pending = append(r.pending, labels)
 	if len(r.pending) > labelDelay {

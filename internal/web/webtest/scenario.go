@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/haldane-dev/haldane/internal/analysis"
+	"github.com/haldane-dev/haldane/internal/engine"
 )
 
 // Scenario says how two versions of a churn model behave.
@@ -15,6 +16,16 @@ type Scenario struct {
 	Stable Arm
 	Canary Arm
 	Rising bool // the confidence is what must not rise rather than fall
+	// Variants are further arms, each with as much traffic as the canary.
+	Variants []Variant
+	// Show makes of the status what else is to be shown; nil changes nothing.
+	Show func(*engine.Status)
+}
+
+// Variant is a further arm of an experiment.
+type Variant struct {
+	Name string
+	Arm
 }
 
 // Arm is how one version behaves.

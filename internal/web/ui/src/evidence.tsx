@@ -2,11 +2,12 @@
 
 import { useMemo } from "preact/hooks";
 import uPlot from "uplot";
+import type { Arm } from "./arms";
 import { count, difference, estimate, odds, sentence, time } from "./format";
 import { Interval } from "./interval";
 import { common, drawEnds, drawMarks, Plot, type Mark, type Table } from "./plot";
 import type { Colours } from "./theme";
-import type { Block, Decision, MetricVerdict, Status } from "./types";
+import { terminalPhase, type Block, type Decision, type MetricVerdict, type Status } from "./types";
 
 export const verdictWords: Record<Decision, { glyph: string; word: string; tone: string }> = {
   Pass: { glyph: "✓", word: "within the margin", tone: "good" },
@@ -22,6 +23,7 @@ const kinds: Record<string, string> = {
   drift: "predicted answers",
   mean: "mean value",
   outcome: "wrong by later labels",
+  gauge: "level of each version",
   pairs: "disagreement of mirrored pairs",
 };
 
@@ -35,7 +37,9 @@ function height(log: number, bound: number): number {
   return x <= 1 ? x : 1 + 0.42 * (1 - Math.exp((1 - x) / 1.2));
 }
 
-export function stepMarks(blocks: Block[]): Mark[] {
+/** Where the weight changed. Those of an experiment are in its table. */
+export function stepMarks(blocks: Block[], arms: Arm[]): Mark[] {
+  if (arms.length > 2) return [];
   const marks: Mark[] = [];
   let last = "";
   for (const b of blocks) {
@@ -159,13 +163,22 @@ function table(s: Series): Table {
   return { head: ["Time", "No worse", "Worse", "Stable", "Canary"], rows };
 }
 
-function Metric(props: { metric: MetricVerdict; blocks: Block[]; culprit: boolean }) {
+/** What is judged in pairs is so while requests are mirrored, everything else while users reach the canary. */
+function standing(m: MetricVerdict, shadow: boolean, passed: boolean): typeof verdictWords[Decision] {
+  const pairs = m.kind === "pairs";
+  if (pairs === shadow || m.decision === "Fail" || m.decision === "Invalid") return verdictWords[m.decision];
+  if (!pairs) return { glyph: "–", word: "judged once users reach it", tone: "wait" };
+  return passed ? { glyph: "✓", word: "passed while mirrored", tone: "good" } : { glyph: "–", word: "judged while mirrored", tone: "wait" };
+}
+
+function Metric(props: { metric: MetricVerdict; blocks: Block[]; arms: Arm[]; shadow: boolean; culprit: boolean }) {
   const m = props.metric;
   const s = useMemo(() => series(props.blocks, m.name), [props.blocks, m.name]);
   const live = useMemo(() => ({ marks: [] as Mark[], last: undefined as MetricVerdict | undefined }), []);
-  live.marks = useMemo(() => stepMarks(props.blocks), [props.blocks]);
+  live.marks = useMemo(() => stepMarks(props.blocks, props.arms), [props.blocks, props.arms]);
   live.last = s.points[s.points.length - 1];
-  const w = verdictWords[m.decision];
+  const passed = m.kind === "pairs" && !props.shadow ? [...s.points].reverse().find((p) => p.decision === "Pass") : undefined;
+  const w = standing(m, props.shadow, passed !== undefined);
   const unit = m.effect.unit;
   const summary = `Evidence on ${m.name}: ${odds(m.logPromotion)} that the canary is no worse, ${odds(m.promotionThreshold)} needed to promote; ` +
     `${odds(m.logRollback)} that it is worse, ${odds(m.rollbackThreshold)} needed to roll back. ${w.word}.`;
@@ -178,32 +191,45 @@ function Metric(props: { metric: MetricVerdict; blocks: Block[]; culprit: boolea
       <Plot tall summary={summary} data={s.data} shape={`${m.name} ${m.rollbackThreshold} ${m.promotionThreshold}`}
         options={(c) => options(c, m, live)} table={() => table(s)}
         empty="The first block of evidence has not been judged yet." />
-      <p class="sentence">{sentence(m.reason) || "Nothing has been counted yet."}</p>
-      <dl class="arms">
+      <p class="sentence">{sentence((passed ?? m).reason) || "Nothing has been counted yet."}</p>
+      {m.uncorrected && <p class="caveat"><span aria-hidden="true">!</span> Users stay on their arm, and this is judged as if they did not: the stated error rates do not hold for it.</p>}
+      {m.kind === "pairs" ? <Pairs metric={m} /> : <dl class="arms">
         <div><dt class="stable">stable</dt><dd>{m.stableN > 0 ? estimate(m.stable, unit) : "–"} <small>of {count(m.stableN)}</small></dd></div>
         <div><dt class="canary">canary</dt><dd>{m.canaryN > 0 ? estimate(m.canary, unit) : "–"} <small>of {count(m.canaryN)}</small></dd></div>
         <div><dt>difference</dt><dd>{m.canaryN > 0 ? difference(m.effect.estimate, unit) : "–"}</dd></div>
-      </dl>
+      </dl>}
       <Interval metric={m} />
     </article>
   );
 }
 
+/** Mirrored pairs are of both arms at once. */
+function Pairs(props: { metric: MetricVerdict }) {
+  const m = props.metric;
+  return (
+    <dl class="arms">
+      <div><dt>pairs compared</dt><dd>{count(m.canaryN)}</dd></div>
+      <div><dt>of them differ</dt><dd>{m.canaryN > 0 ? estimate(m.canary, m.effect.unit) : "–"}</dd></div>
+      <div><dt>allowed</dt><dd>{estimate(m.effect.margin, m.effect.unit)}</dd></div>
+    </dl>
+  );
+}
+
 /** How to read the charts, in the cell that the metrics leave free. */
-function Reading(props: { status: Status; metrics: number }) {
+function Reading(props: { status: Status; metrics: number; arms: number }) {
   const s = props.status;
   const factor = s.steps?.[s.step]?.factor ?? 1;
   const share = (x: number) => `${(x * 100).toLocaleString("en")}\u202f%`;
   return (
     <aside class={`reading of2-${props.metrics % 2} of3-${props.metrics % 3}`} aria-label="How to read the evidence">
       <p>Each chart is a contest of two claims. The odds are what a fair bet on a claim would have paid so far; at its bound a claim is taken as shown. In between, more traffic is needed. Beyond a bound the scale is compressed.</p>
-      <p>However often anybody looks, at most {share(s.falseRollback)} of healthy rollouts are taken back, and a version exactly at a metric’s margin passes that metric at most {share(s.falsePromotion)} of the time.</p>
+      <p>However often anybody looks, at most {share(s.falseRollback)} of healthy {props.arms > 2 ? "arms are closed" : "rollouts are taken back"}, and a version exactly at a metric’s margin passes that metric at most {share(s.falsePromotion)} of the time.</p>
       {factor > 1 && <p>At this step the promotion margins are {factor} times as wide. The last gate uses them as written.</p>}
     </aside>
   );
 }
 
-export function Evidence(props: { status: Status; blocks: Block[] }) {
+export function Evidence(props: { status: Status; blocks: Block[]; arms: Arm[] }) {
   const { verdict } = props.status;
   const guilty = (m: MetricVerdict) => verdict.culprits?.includes(m.name) ?? false;
   const all = verdict.metrics ?? [];
@@ -212,7 +238,7 @@ export function Evidence(props: { status: Status; blocks: Block[] }) {
   return (
     <section class="panel evidence" aria-labelledby="evidence-title">
       <header class="panel-head">
-        <h2 id="evidence-title">Evidence</h2>
+        <h2 id="evidence-title">Evidence{props.arms.length > 2 ? <small> of canary against stable</small> : null}</h2>
         <p class="legend">
           <span class="key promote">up: the canary is no worse</span>
           <span class="key rollback">down: the canary is worse</span>
@@ -221,16 +247,16 @@ export function Evidence(props: { status: Status; blocks: Block[] }) {
       </header>
       <p class={`verdict ${w.tone}`}>
         <span class="glyph" aria-hidden="true">{w.glyph}</span>
-        <span>{sentence(verdict.reason) || `No verdict yet. Evidence is judged from the first traffic that reaches ${props.status.canary.version || "a candidate"}.`}</span>
+        <span>{sentence(verdict.reason) || (terminalPhase(props.status.phase) ? "Nothing was compared in this attempt." : `No verdict yet. Evidence is judged from the first traffic that reaches ${props.status.canary.version || "a candidate"}.`)}</span>
       </p>
       {metrics.length > 0 ? (
         <div class="multiples">
           {metrics.map((m) => (
-            <Metric key={m.name} metric={m} blocks={props.blocks} culprit={guilty(m)} />
+            <Metric key={m.name} metric={m} blocks={props.blocks} arms={props.arms} shadow={verdict.stage.shadow} culprit={guilty(m)} />
           ))}
-          <Reading status={props.status} metrics={metrics.length} />
+          <Reading status={props.status} metrics={metrics.length} arms={props.arms.length} />
         </div>
-      ) : <Reading status={props.status} metrics={0} />}
+      ) : <Reading status={props.status} metrics={0} arms={props.arms.length} />}
     </section>
   );
 }

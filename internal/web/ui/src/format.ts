@@ -98,6 +98,14 @@ export function nanoseconds(n: number): string {
   return duration(n / 1e9);
 }
 
+/** The core tells times of the day in UTC: here they are the reader's, like all others on the page. */
+export function localTimes(text: string, near: string): string {
+  return text.replace(/\b(\d\d:\d\d:\d\d) UTC\b/g, (all, clock: string) => {
+    const at = new Date(`${new Date(near).toISOString().slice(0, 10)}T${clock}Z`);
+    return Number.isNaN(at.getTime()) ? all : time(at);
+  });
+}
+
 /** A sentence for a person. Names that it may begin with, of versions and people, stay as they are. */
 export function sentence(text: string | undefined, ...names: (string | undefined)[]): string {
   const s = (text ?? "").trim();

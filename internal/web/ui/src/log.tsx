@@ -19,6 +19,7 @@ const glyphs: Record<string, { glyph: string; tone: string; word: string }> = {
   RolledBack: { glyph: "✕", tone: "bad", word: "Rolled back" },
   Deadline: { glyph: "!", tone: "warn", word: "Deadline" },
   Command: { glyph: "›", tone: "", word: "Command" },
+  Warned: { glyph: "!", tone: "warn", word: "Warning" },
   Retry: { glyph: "↻", tone: "", word: "Retry" },
 };
 

@@ -25,7 +25,7 @@ export function Plot(props: Props) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const version = useThemeVersion();
-  const has = (props.data[0]?.length ?? 0) > 0;
+  const has = props.data.slice(1).some((ys) => ys && Array.from(ys).some((y) => y != null));
   const latest = useRef(props);
   latest.current = props;
 
@@ -152,12 +152,16 @@ export function drawEnds(u: uPlot, labels: EndLabel[], c: Colours): void {
   const low = u.bbox.top + 6 * ratio, high = u.bbox.top + u.bbox.height - 4 * ratio;
   const within = (at: number) => Math.min(Math.max(at, low), high);
   const placed = labels.map((l) => ({ ...l, at: within(u.valToPos(l.y, "y", true)) })).sort((a, b) => a.at - b.at);
-  for (let i = 1; i < placed.length; i++) {
-    const above = placed[i - 1], here = placed[i];
-    if (above && here && here.at - above.at < height) {
-      const middle = Math.min(Math.max((here.at + above.at) / 2, low + height / 2), high - height / 2);
-      above.at = middle - height / 2;
-      here.at = middle + height / 2;
+  const room = Math.min(height, (high - low) / Math.max(placed.length - 1, 1)); // many arms share what there is
+  for (let round = 0, moved = true; moved && round < 40; round++) {
+    moved = false;
+    for (let i = 1; i < placed.length; i++) {
+      const above = placed[i - 1], here = placed[i];
+      if (!above || !here || here.at - above.at >= room - 0.5) continue;
+      const middle = Math.min(Math.max((here.at + above.at) / 2, low + room / 2), high - room / 2);
+      above.at = middle - room / 2;
+      here.at = middle + room / 2;
+      moved = true;
     }
   }
   ctx.save();

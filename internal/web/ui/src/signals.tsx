@@ -6,7 +6,8 @@ import { estimate, percent, plain, seconds, time } from "./format";
 import { stepMarks } from "./evidence";
 import { common, drawEnds, drawMarks, Plot, type Mark, type Table } from "./plot";
 import type { Colours } from "./theme";
-import { arms, type ArmName, type Block, type BlockArm } from "./types";
+import { armsKey, type Arm } from "./arms";
+import type { Block, BlockArm } from "./types";
 
 interface Signal {
   key: string;
@@ -47,19 +48,33 @@ const signals: Signal[] = [
   { key: "value", title: "Predicted value", note: "mean", unit: "value", fromZero: false, value: newest((a) => a.value) },
 ];
 
+/** Shown before there is anything in them, where requests are answered through Haldane. */
 const always = new Set(["errors", "p50", "p95", "p99"]);
 
-function columns(blocks: Block[], s: Signal): uPlot.AlignedData {
+function Legend(props: { arms: Arm[] }) {
+  if (props.arms.length === 2) return <p class="legend"><span class="key stable">stable, dashed</span><span class="key canary">canary, solid</span></p>;
+  return (
+    <p class="legend">
+      {props.arms.map((a) => (
+        <span key={a.name} class={`arm-key ${a.look}`}>
+          <svg viewBox="0 0 24 4" aria-hidden="true"><line x1="0" x2="24" y1="2" y2="2" stroke-dasharray={a.dash.join(" ")} /></svg>{a.name}
+        </span>
+      ))}
+    </p>
+  );
+}
+
+function columns(blocks: Block[], s: Signal, arms: Arm[]): uPlot.AlignedData {
   const xs = blocks.map((b) => Date.parse(b.end) / 1000);
   const ys = arms.map((arm) => {
-    const all: (BlockArm | undefined)[] = blocks.map((b) => b.arms?.[arm]);
+    const all: (BlockArm | undefined)[] = blocks.map((b) => b.arms?.[arm.name]);
     return all.map((_, i) => s.value(all.slice(Math.max(0, i + 1 - windowBlocks), i + 1).filter((a) => a !== undefined)));
   });
   return [xs, ...ys] as uPlot.AlignedData;
 }
 
-function last(data: uPlot.AlignedData, arm: ArmName): number | null {
-  const ys = data[arms.indexOf(arm) + 1] ?? [];
+function last(data: uPlot.AlignedData, arm: Arm): number | null {
+  const ys = data[arm.at + 1] ?? [];
   for (let i = ys.length - 1; i >= 0; i--) {
     const y = ys[i];
     if (y != null) return y;
@@ -67,11 +82,7 @@ function last(data: uPlot.AlignedData, arm: ArmName): number | null {
   return null;
 }
 
-function short(v: number, unit: string): string {
-  return estimate(v, unit);
-}
-
-function options(c: Colours, s: Signal, live: { marks: Mark[]; data: uPlot.AlignedData }): Omit<uPlot.Options, "width" | "height"> {
+function options(c: Colours, s: Signal, arms: Arm[], live: { marks: Mark[]; data: uPlot.AlignedData }): Omit<uPlot.Options, "width" | "height"> {
   const base = common(c, 64);
   return {
     ...base,
@@ -90,66 +101,70 @@ function options(c: Colours, s: Signal, live: { marks: Mark[]; data: uPlot.Align
       grid: { stroke: c.line, width: 1 }, ticks: { show: false },
       values: (_, ticks) => ticks.map((t) => s.unit === "share" ? percent(t) : s.unit === "seconds" ? seconds(t) : plain(t)),
     }],
-    series: [{},
-      { stroke: c.stable, width: 1.75, dash: [6, 3], points: { show: false }, spanGaps: true },
-      { stroke: c.canary, width: 2.25, points: { show: false }, spanGaps: true },
-    ],
+    series: [{}, ...arms.map((a) => ({
+      stroke: c.arms[a.at] ?? c.ink, width: a.at === 0 ? 1.75 : 2.25, ...(a.dash.length > 0 ? { dash: a.dash } : {}), points: { show: false }, spanGaps: true,
+    }))],
     hooks: {
       drawClear: [(u) => drawMarks(u, live.marks, c, false)],
       draw: [(u) => drawEnds(u, arms.flatMap((arm) => {
         const y = last(live.data, arm);
-        return y == null ? [] : [{ y, text: short(y, s.unit), colour: arm === "stable" ? c.stable : c.canary }];
+        return y == null ? [] : [{ y, text: estimate(y, s.unit), colour: c.arms[arm.at] ?? c.ink }];
       }), c)],
     },
   };
 }
 
-function table(data: uPlot.AlignedData, s: Signal): Table {
+function table(data: uPlot.AlignedData, s: Signal, arms: Arm[]): Table {
   const rows: string[][] = [];
   for (let i = data[0].length - 1; i >= 0 && rows.length < 30; i--) {
     const of = (column: number) => {
       const v = data[column]?.[i];
       return v == null ? "–" : estimate(v, s.unit);
     };
-    rows.push([time((data[0][i] ?? 0) * 1000), of(1), of(2)]);
+    rows.push([time((data[0][i] ?? 0) * 1000), ...arms.map((a) => of(a.at + 1))]);
   }
-  return { head: ["Time", "Stable", "Canary"], rows };
+  return { head: ["Time", ...arms.map((a) => a.name.charAt(0).toUpperCase() + a.name.slice(1))], rows };
 }
 
-function Chart(props: { signal: Signal; blocks: Block[]; marks: Mark[] }) {
-  const s = props.signal;
-  const data = useMemo(() => columns(props.blocks, s), [props.blocks, s]);
+function Chart(props: { signal: Signal; arms: Arm[]; blocks: Block[]; marks: Mark[] }) {
+  const s = props.signal, { arms } = props;
+  const data = useMemo(() => columns(props.blocks, s, arms), [props.blocks, s, arms]);
   const live = useMemo(() => ({ marks: props.marks, data }), []);
   live.marks = props.marks;
   live.data = data;
-  const say = (arm: ArmName) => {
+  const say = (arm: Arm) => {
     const v = last(data, arm);
-    return v == null ? "nothing yet" : estimate(v, s.unit);
+    return `${arm.name} ${v == null ? "nothing yet" : estimate(v, s.unit)}`;
   };
   return (
     <article class="signal" aria-labelledby={`signal-${s.key}`}>
       <h3 id={`signal-${s.key}`}>{s.title} {s.note && <small>{s.note}</small>}</h3>
-      <Plot summary={`${s.title}: stable ${say("stable")}, canary ${say("canary")}.`} data={data} shape={s.key}
-        options={(c) => options(c, s, live)} table={() => table(data, s)} empty="No traffic has been counted yet." />
+      <Plot summary={`${s.title}: ${arms.map(say).join(", ")}.`} data={data} shape={`${s.key} ${armsKey(arms)}`}
+        options={(c) => options(c, s, arms, live)} table={() => table(data, s, arms)} empty="No traffic has been counted yet." />
     </article>
   );
 }
 
-export function Signals(props: { blocks: Block[] }) {
-  const marks = useMemo(() => stepMarks(props.blocks), [props.blocks]);
-  const shown = useMemo(() => signals.filter((s) => always.has(s.key) ||
-    props.blocks.some((b) => arms.some((arm) => {
-      const a = b.arms?.[arm];
+export function Signals(props: { blocks: Block[]; arms: Arm[]; flag: boolean; shadow: boolean }) {
+  const { arms, flag } = props;
+  const marks = useMemo(() => stepMarks(props.blocks, arms), [props.blocks, arms]);
+  const shown = useMemo(() => {
+    const counted = (s: Signal) => props.blocks.some((b) => arms.some((arm) => {
+      const a = b.arms?.[arm.name];
       return a !== undefined && s.value([a]) != null;
-    }))), [props.blocks]);
+    }));
+    // By flag the model runs elsewhere: how it answers is not seen here.
+    return signals.filter((s) => always.has(s.key) ? !flag : counted(s));
+  }, [props.blocks, arms, flag]);
+  if (shown.length === 0) return null;
   return (
     <section class="panel" aria-labelledby="signals-title">
       <header class="panel-head">
         <h2 id="signals-title">Behaviour</h2>
-        <p class="legend"><span class="key stable">stable, dashed</span><span class="key canary">canary, solid</span></p>
+        {props.shadow ? <p class="legend">of users’ requests; the answers to copies are in the pairs above</p> : <Legend arms={arms} />}
       </header>
       <div class="multiples small">
-        {shown.map((s) => <Chart key={s.key} signal={s} blocks={props.blocks} marks={marks} />)}
+        {shown.map((s) => <Chart key={s.key} signal={s} arms={arms} blocks={props.blocks} marks={marks} />)}
       </div>
     </section>
   );

@@ -29,6 +29,7 @@ export interface Colours {
   ink: string; muted: string; line: string; panel: string;
   stable: string; canary: string; promote: string; rollback: string;
   promoteZone: string; rollbackZone: string; font: string;
+  arms: string[]; // by their place
 }
 
 export function colours(): Colours {
@@ -38,6 +39,7 @@ export function colours(): Colours {
     ink: of("ink"), muted: of("muted"), line: of("line"), panel: of("panel"),
     stable: of("stable"), canary: of("canary"), promote: of("promote"), rollback: of("rollback"),
     promoteZone: of("promote-zone"), rollbackZone: of("rollback-zone"), font: of("font"),
+    arms: ["stable", "canary", "arm-2", "arm-3", "arm-4", "arm-5", "arm-6", "arm-7"].map(of),
   };
 }
 

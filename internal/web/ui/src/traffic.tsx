@@ -3,8 +3,13 @@
 import { count, nanoseconds, percent, weight } from "./format";
 import { terminalPhase, type Block, type Status, type Step } from "./types";
 
-export function stepName(s: Step | undefined): string {
+/** What people call a step; a switch of blue-green is named by what it is for. */
+export function stepName(s: Step | undefined, of?: Status): string {
   if (!s) return "–";
+  if (of?.strategy === "blueGreen" && s.weight && !s.preview) {
+    return s.weight < 10_000 || s.for ? `bake at ${weight(s.weight)}${s.for ? ` for ${nanoseconds(s.for)}` : ""}` : `${weight(s.weight)}, for good`;
+  }
+  if (of?.strategy === "experiment" && s.weight) return "compare the arms";
   if (s.pause) return s.pause.for ? `pause ${nanoseconds(s.pause.for)}` : "approval";
   const least = s.for ? ` for ${nanoseconds(s.for)}` : "";
   if (s.preview) return (s.shadow ? `preview, mirror ${weight(s.shadow)}` : "preview") + least;
@@ -46,8 +51,8 @@ export function Traffic(props: { status: Status; blocks: Block[] }) {
         <div class="scale" aria-hidden="true"><span>0</span>{ticks.map((t) => <span key={t} style={{ left: `${t}%` }}>{t}</span>)}<span style={{ left: "100%" }}>100{"\u202f"}%</span></div>
       </div>
       <dl class="readings">
-        <div><dt>Wanted</dt><dd>{weight(s.wanted.canary)}{s.wanted.mirror ? <small> and {weight(s.wanted.mirror)} mirrored</small> : null}</dd></div>
-        <div><dt>Observed</dt><dd>{weight(s.observed.canary)} <small>{levels[s.observed.level] ?? s.observed.level}</small></dd></div>
+        <div><dt>Wanted</dt><dd>{weight(s.wanted.canary)}{s.wanted.mirror ? <small>and {weight(s.wanted.mirror)} copied</small> : null}</dd></div>
+        <div><dt>Observed</dt><dd>{weight(s.observed.canary)} <small>{s.observed.mirror ? `and ${weight(s.observed.mirror)} copied, ` : ""}{levels[s.observed.level] ?? s.observed.level}</small></dd></div>
         <div><dt>Last block</dt><dd>{!terminal && seen ? percent(seen.share) : "–"} <small>{!terminal && seen ? `of ${count(seen.n)} requests` : ""}</small></dd></div>
       </dl>
       <Ladder status={s} />
@@ -61,18 +66,18 @@ function Ladder(props: { status: Status }) {
   if (steps.length === 0) return null;
   const state = (i: number): "done" | "now" | "ahead" | "failed" => {
     if (s.phase === "Promoted" || s.phase === "Completing" || s.phase === "Completed") return "done";
-    if (s.phase === "RolledBack" || s.phase === "RollingBack") return i < s.step ? "done" : i === s.step ? "failed" : "ahead";
+    if (s.phase === "RolledBack" || s.phase === "RollingBack") return i < s.step ? "done" : i === s.step && s.verdict.block > 0 ? "failed" : "ahead";
     if (s.phase === "Idle" || s.phase === "Initializing") return "ahead";
     return i < s.step ? "done" : i === s.step ? "now" : "ahead";
   };
-  const words = { done: "passed", now: "now", ahead: "ahead", failed: "taken back here" };
+  const words = { done: "passed", now: "now", ahead: terminalPhase(s.phase) ? "not reached" : "ahead", failed: "taken back here" };
   const glyph = { done: "✓", now: "●", ahead: "○", failed: "✕" };
   return (
     <ol class="ladder" aria-label="Steps">
       {steps.map((step, i) => (
         <li key={i} class={state(i)} aria-current={state(i) === "now" ? "step" : undefined}>
           <span class="rung" aria-hidden="true">{glyph[state(i)]}</span>
-          <span class="name">{stepName(step)}</span>
+          <span class="name">{stepName(step, s)}</span>
           <span class="state">{words[state(i)]}</span>
         </li>
       ))}

@@ -9,9 +9,6 @@ export const terminalPhase = (p: Phase): boolean => p === "Promoted" || p === "C
 
 export type Decision = "Pass" | "Fail" | "Inconclusive" | "Invalid" | "";
 
-export type ArmName = "stable" | "canary";
-export const arms: readonly ArmName[] = ["stable", "canary"];
-
 export interface Revision { version: string; hash: string }
 
 /** Weights are hundredths of a percent; durations are nanoseconds. */
@@ -37,6 +34,7 @@ export interface MetricVerdict {
   stableN: number; canaryN: number;
   stable: number; canary: number;
   effect: Effect;
+  uncorrected?: boolean;
 }
 
 export interface Verdict {
@@ -64,20 +62,31 @@ export interface Coverage { predicted: number; labelled: number; wrong: number }
 /** What a hook, a check or a guardrail says now. */
 export interface Say { name: string; effect: "Rollback" | "Hold" | "Warn"; message: string }
 
+/** How one thing stands that has a say beside the evidence, well or ill. */
+export interface Watch {
+  kind: "guardrail" | "anomaly" | "check" | "hook" | "switch";
+  name: string; state: "Passing" | "Failing" | "Unknown";
+  effect?: "Rollback" | "Hold" | "Warn"; dryRun?: boolean; rule?: string;
+  value?: number; min?: number; max?: number; says?: string;
+}
+
+export type Strategy = "canary" | "blueGreen" | "shadow" | "experiment";
+
 export interface Status {
-  name: string; mode: string; phase: Phase; reason?: string; waiting?: string;
+  name: string; mode: string; strategy?: Strategy; phase: Phase; reason?: string; waiting?: string;
   stable: Revision; canary: Revision; attempt: number; step: number;
   hold?: Hold;
   steps: Step[] | null;
   wanted: { generation: number; canary: number; mirror?: number };
   observed: { level: string; generation: number; canary: number; mirror: number };
   verdict: Verdict;
-  workloads: Partial<Record<ArmName, Health>> | null;
+  workloads: Record<string, Health> | null;
   began?: string; stepBegan?: string; deadline?: string; now: string;
-  totals: Partial<Record<ArmName, Totals>> | null;
-  labels?: Partial<Record<ArmName, Coverage>>;
+  totals: Record<string, Totals> | null;
+  labels?: Record<string, Coverage>;
   links?: Record<string, string>;
   signals?: Say[];
+  watches?: Watch[];
   warnings?: string[];
   falseRollback: number; falsePromotion: number;
   experiment?: Experiment;
@@ -87,16 +96,20 @@ export interface Status {
 export interface Experiment {
   arms: Trial[]; pairs: Pair[];
   confidence: number; unit: string; minEffect: number;
+  thompson?: boolean; duration: number;
   finding: { ending?: string; arm?: number; reason: string };
 }
 
 export interface Trial {
   name: string; version: string; share: number;
   n: number; mean: number | null; labelled?: number; best?: number;
-  verdict?: Decision; closed?: string;
+  verdict?: Decision; reason?: string; closed?: string;
 }
 
-export interface Pair { arm: string; over: string; estimate: number | null; low: number; high: number }
+export interface Pair {
+  arm: string; over: string; estimate: number | null; low: number; high: number;
+  users?: number; // of the interval, to either side: set apart for who the users are
+}
 
 export interface BlockArm {
   requests: number; errors: number;
@@ -111,7 +124,7 @@ export interface Block {
   block: number; start: string; end: string; step: number; phase: Phase;
   weight: number; wanted: number; mirror: number;
   verdict: Verdict;
-  arms: Partial<Record<ArmName, BlockArm>> | null;
+  arms: Record<string, BlockArm> | null;
 }
 
 export interface Happening {

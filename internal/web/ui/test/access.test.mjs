@@ -27,6 +27,9 @@ describe("accessibility", () => {
     ["promoted", ["-scenario", "good", "-blocks", "120"]],
     ["starting", ["-scenario", "good"]],
     ["empty", ["-scenario", "none"]],
+    ["held from outside", ["-scenario", "watched", "-blocks", "20"]],
+    ["an experiment", ["-scenario", "trial", "-blocks", "20"]],
+    ["by flag", ["-scenario", "flag", "-blocks", "20"]],
     ["locked", ["-scenario", "good", "-token", "x"]],
   ];
   for (const [name, args] of pages) {

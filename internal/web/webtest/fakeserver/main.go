@@ -16,10 +16,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,9 +37,15 @@ func main() {
 	}
 }
 
+// kinds are the scenarios by name.
+var kinds = map[string]func() webtest.Scenario{
+	"good": webtest.Good, "wrong": webtest.Wrong, "rising": webtest.Rising, "watched": webtest.Watched,
+	"trial": webtest.Trial, "flag": webtest.Toggled, "blue": webtest.BlueGreen,
+}
+
 func run() error {
 	listen := flag.String("listen", "127.0.0.1:0", "address")
-	names := flag.String("scenario", "good", "good, wrong, rising, or several with commas; none for no rollout")
+	names := flag.String("scenario", "good", "what happens, several with commas; none for no rollout")
 	blocks := flag.Int("blocks", 0, "blocks that have passed already")
 	every := flag.Duration("every", 0, "real time per block; 0 waits for /test/advance")
 	token := flag.String("token", "", "token to ask for")
@@ -48,17 +56,14 @@ func run() error {
 
 	var scenarios []webtest.Scenario
 	for name := range strings.SplitSeq(*names, ",") {
-		switch name {
-		case "good":
-			scenarios = append(scenarios, webtest.Good())
-		case "wrong":
-			scenarios = append(scenarios, webtest.Wrong())
-		case "rising":
-			scenarios = append(scenarios, webtest.Rising())
-		case "none":
-		default:
-			return fmt.Errorf("scenario %q: want good, wrong, rising or none", name)
+		if name == "none" {
+			continue
 		}
+		scenario, ok := kinds[name]
+		if !ok {
+			return fmt.Errorf("scenario %q: want %s or none", name, strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
+		}
+		scenarios = append(scenarios, scenario())
 	}
 	begin := time.Now().Add(-time.Duration(*blocks) * webtest.BlockLength)
 	fake := webtest.NewFake(begin, scenarios...)
