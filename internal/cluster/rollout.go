@@ -77,11 +77,14 @@ func (r Rollout) service(suffix string) string {
 	return r.Spec.Workload.Name + suffix
 }
 
+// MaxNote bounds one note, in bytes.
+const MaxNote = 64 << 10
+
 // Notes is what an adapter remembers across restarts. Safe for concurrent use.
 type Notes interface {
 	// Get returns a note, nil if there is none.
 	Get(ctx context.Context, key string) ([]byte, error)
-	// Put keeps a note of at most 64 KiB; an empty one is none. It is durable
+	// Put keeps a note of at most MaxNote bytes; an empty one is none. It is durable
 	// when Put returns nil. Equal notes cost no write.
 	Put(ctx context.Context, key string, value []byte) error
 }

@@ -2,7 +2,6 @@ package kube
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -305,18 +304,14 @@ func (d *driver) firstEquip(ctx context.Context, m *v1alpha1.ModelRollout, bad e
 	d.saved = st
 	spec := &m.Spec
 	if !resting(st) || bad != nil {
-		text, err := d.c.cfg.States.Notes(d.id).Get(ctx, noteSpec)
-		if err != nil {
-			return err
-		}
-		if text == nil && bad != nil {
+		kept, err := noted(ctx, d.c.cfg.States.Notes(d.id), noteSpec)
+		switch {
+		case err != nil:
+			return fmt.Errorf("read the spec that the rollout began with: %w", err)
+		case kept != nil:
+			spec = kept
+		case bad != nil:
 			return nil
-		}
-		if text != nil {
-			spec = &v1alpha1.Spec{}
-			if err := json.Unmarshal(text, spec); err != nil {
-				return fmt.Errorf("read the spec that the rollout began with: %w", err)
-			}
 		}
 	}
 	return d.make(ctx, spec)
@@ -373,15 +368,14 @@ func (d *driver) rollout(spec *v1alpha1.Spec) cluster.Rollout {
 // known to carry the traffic.
 func (d *driver) retire(ctx context.Context) error {
 	notes := d.c.cfg.States.Notes(d.id)
-	text, err := notes.Get(ctx, noteRetiring)
-	if err != nil || text == nil || !d.guard.settled() {
-		return err
-	}
-	var old v1alpha1.Spec
-	if err := json.Unmarshal(text, &old); err != nil {
+	old, err := noted(ctx, notes, noteRetiring)
+	if err != nil {
 		return fmt.Errorf("read the spec whose route is to be released: %w", err)
 	}
-	r, err := d.c.cfg.Adapters.Router(d.rollout(&old))
+	if old == nil || !d.guard.settled() {
+		return nil
+	}
+	r, err := d.c.cfg.Adapters.Router(d.rollout(old))
 	if err != nil {
 		return fmt.Errorf("release the former route: %w", err)
 	}
@@ -442,12 +436,4 @@ func routed(s v1alpha1.Spec) (out [4]string) {
 		out = [4]string{"replicas"}
 	}
 	return out
-}
-
-func put(ctx context.Context, notes cluster.Notes, name string, spec *v1alpha1.Spec) error {
-	text, err := json.Marshal(spec)
-	if err != nil {
-		return fmt.Errorf("note the spec: %w", err)
-	}
-	return notes.Put(ctx, name, text)
 }

@@ -9,9 +9,6 @@ import (
 	"github.com/haldane-dev/haldane/internal/rollout"
 )
 
-// maxNote bounds one note, in bytes.
-const maxNote = 64 << 10
-
 // Notes returns what adapters remember of a rollout.
 func (s *Store) Notes(id rollout.ID) cluster.Notes { return notes{s, id} }
 
@@ -38,8 +35,8 @@ func (n notes) Get(ctx context.Context, name string) ([]byte, error) {
 
 // Put implements cluster.Notes.
 func (n notes) Put(ctx context.Context, name string, value []byte) error {
-	if len(value) > maxNote {
-		return fmt.Errorf("note %s of %s has %d bytes: at most %d are kept", name, n.id, len(value), maxNote)
+	if len(value) > cluster.MaxNote {
+		return fmt.Errorf("note %s of %s has %d bytes: at most %d are kept", name, n.id, len(value), cluster.MaxNote)
 	}
 	s, h := n.store, n.store.of(n.id)
 	h.mu.Lock()

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
+	"github.com/haldane-dev/haldane/internal/cluster"
 	"github.com/haldane-dev/haldane/internal/rollout"
 	"github.com/haldane-dev/haldane/internal/store"
 	"github.com/haldane-dev/haldane/internal/store/memory"
@@ -93,7 +94,7 @@ func TestNotesLiveBesideTheState(t *testing.T) {
 	if got, _ := New(c, c).Notes(id).Get(t.Context(), "route"); got != nil {
 		t.Errorf("a removed note: %q", got)
 	}
-	if err := n.Put(t.Context(), "big", make([]byte, maxNote+1)); err == nil {
+	if err := n.Put(t.Context(), "big", make([]byte, cluster.MaxNote+1)); err == nil {
 		t.Error("a note of any size is kept")
 	}
 }
