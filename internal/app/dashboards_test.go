@@ -7,6 +7,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -30,7 +31,8 @@ const (
 )
 
 // TestDashboardsAndRules lets a real Prometheus scrape a running rollout, and
-// asks it every query of every panel and every rule that is shipped.
+// asks it every query of every panel and every rule that is shipped. What only an
+// experiment has is asked of one beside it.
 func TestDashboardsAndRules(t *testing.T) {
 	binary, err := exec.LookPath("prometheus")
 	if err != nil {
@@ -38,24 +40,57 @@ func TestDashboardsAndRules(t *testing.T) {
 	}
 	text := strings.NewReplacer("{weight: 50}", "{pause: {}}, {weight: 50}", "maxDuration: 90s", "maxDuration: 1h",
 		"maxIncrease: 20pp}}", "maxIncrease: 20pp}}, {name: latency, latency: {}}, {name: accuracy, outcome: {maxDecrease: 40pp, maturity: 1s}}").
-		Replace(strangers(model(t, 5), model(t, 5)))
+		Replace(strangers(model(t, 5), model(t, 5))) + fmt.Sprintf(`    guardrails:
+    - {name: queue, from: {json: {url: %q, path: $.depth}}, min: 0, max: 100, effect: Warn, every: 1s}
+`, queue(t, 130))
 	s := start(t, text, filepath.Join(t.TempDir(), "state.db"))
 	load, calm := context.WithCancel(s.ctx)
 	t.Cleanup(calm)
 	driveLabelled(load, t, s.gateway)
-	p := startPrometheus(t, binary, s.dashboard)
+	x := start(t, several(t), filepath.Join(t.TempDir(), "state.db"))
+	(&users{seen: map[string]map[string]int{}}).drive(load, t, x.gateway)
+	p := startPrometheus(t, binary, s.dashboard, x.dashboard)
 	s.until("under way with labels", func(st engine.Status) bool {
 		return st.Observed.Canary == traffic.Percent(20) && st.Labels["canary"].Labelled > 0 && st.Labels["stable"].Labelled > 0
 	})
-	for where, query := range panels(t) {
-		p.answers(where, query, true)
+	for where, queries := range panels(t) {
+		p.answers(where, true, queries...)
 	}
 	for where, rule := range rules(t) {
-		p.answers(where, rule.Expr, rule.Record != "")
+		p.answers(where, rule.Record != "", rule.Expr)
 		for _, selector := range regexp.MustCompile(`haldane_[a-z_]+(\{[^}]*\})?`).FindAllString(rule.Expr, -1) {
-			p.answers(where, selector, true)
+			p.answers(where, true, selector)
 		}
 	}
+}
+
+// queue is a server that says how deep a queue is.
+func queue(t *testing.T, depth int) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintf(w, `{"depth":%d}`, depth)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// several is an experiment with three arms that does not end.
+func several(t *testing.T) string {
+	t.Helper()
+	return fmt.Sprintf(`apiVersion: haldane.dev/v1alpha1
+kind: ModelRollout
+metadata: {name: several}
+spec:
+  endpoints:
+    stable: {version: v1, url: %q, readiness: {interval: 100ms}}
+    canary: {version: v2, url: %q, readiness: {interval: 100ms}}
+    variants:
+      v3: {version: v3, url: %q, readiness: {interval: 100ms}}
+  strategy:
+    experiment:
+      goal: {outcome: {maturity: 300ms}}
+      minDuration: 1h
+      maxDuration: 2h`+experimentTail, classifier(t, 50, 0), classifier(t, 50, 0), classifier(t, 90, 0), "")
 }
 
 // driveLabelled sends requests and their labels.
@@ -87,20 +122,24 @@ func driveLabelled(ctx context.Context, t *testing.T, gateway string) {
 	t.Cleanup(func() { <-done })
 }
 
-// promServer is a Prometheus that scrapes one rollout.
+// promServer is a Prometheus that scrapes some rollouts.
 type promServer struct {
 	t   *testing.T
 	url string
 }
 
-func startPrometheus(t *testing.T, binary, target string) *promServer {
+func startPrometheus(t *testing.T, binary string, rollouts ...string) *promServer {
 	t.Helper()
 	dir := t.TempDir()
-	u, err := url.Parse(target)
+	var targets []string
+	for _, r := range rollouts {
+		targets = append(targets, strings.TrimPrefix(r, "http://"))
+	}
+	list, err := json.Marshal(targets)
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := fmt.Sprintf("global: {scrape_interval: 500ms, scrape_timeout: 500ms}\nscrape_configs: [{job_name: haldane, static_configs: [{targets: [%q]}]}]\n", u.Host)
+	config := fmt.Sprintf("global: {scrape_interval: 500ms, scrape_timeout: 500ms}\nscrape_configs: [{job_name: haldane, static_configs: [{targets: %s}]}]\n", list)
 	file := filepath.Join(dir, "prometheus.yml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
@@ -133,21 +172,23 @@ func startPrometheus(t *testing.T, binary, target string) *promServer {
 	return &promServer{t, "http://" + address}
 }
 
-// answers asks until there is an answer without error and, if data is wanted,
-// with a finite number in it.
-func (p *promServer) answers(where, query string, data bool) {
+// answers asks until one of the queries has an answer without error and, if data
+// is wanted, with a finite number in it.
+func (p *promServer) answers(where string, data bool, queries ...string) {
 	p.t.Helper()
 	var err error
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		var finite int
-		if finite, err = p.ask(query); err == nil && (finite > 0 || !data) {
-			return
+		for _, query := range queries {
+			var finite int
+			if finite, err = p.ask(query); err == nil && (finite > 0 || !data) {
+				return
+			}
 		}
 		if err != nil && strings.Contains(err.Error(), "bad_data") {
 			break
 		}
 	}
-	p.t.Errorf("%s: %s has no data (%v)", where, query, err)
+	p.t.Errorf("%s: none of %q has data (%v)", where, queries, err)
 }
 
 // ask returns how many finite samples the answer has.
@@ -180,14 +221,15 @@ func (p *promServer) ask(query string) (finite int, err error) {
 	return finite, nil
 }
 
-// panels are the queries of the dashboards, their variables replaced.
-func panels(t *testing.T) map[string]string {
+// panels are the queries of the dashboards, their variables replaced: each for
+// either rollout.
+func panels(t *testing.T) map[string][]string {
 	t.Helper()
 	type panel struct {
 		Title   string
 		Targets []struct{ Expr, RefID string }
 	}
-	out := map[string]string{}
+	out := map[string][]string{}
 	files, _ := filepath.Glob(filepath.Join(grafanaFolder, "*.json"))
 	for _, file := range files {
 		text, err := os.ReadFile(file)
@@ -203,11 +245,14 @@ func panels(t *testing.T) map[string]string {
 		}
 		for _, p := range board.Panels {
 			for i, target := range p.Targets {
-				query := strings.NewReplacer("$rollout", "strangers", "$__rate_interval", "20s").Replace(target.Expr)
-				if strings.Contains(query, "$") {
-					t.Errorf("%s, %s: a variable that nothing replaces: %s", file, p.Title, query)
+				where := fmt.Sprintf("%s, %s, query %d", filepath.Base(file), p.Title, i+1)
+				for _, rollout := range []string{"strangers", "several"} {
+					query := strings.NewReplacer("$rollout", rollout, "$__rate_interval", "20s").Replace(target.Expr)
+					if strings.Contains(query, "$") {
+						t.Errorf("%s: a variable that nothing replaces: %s", where, query)
+					}
+					out[where] = append(out[where], query)
 				}
-				out[fmt.Sprintf("%s, %s, query %d", filepath.Base(file), p.Title, i+1)] = query
 			}
 		}
 	}
