@@ -92,6 +92,8 @@ var experimentAgreements = []agreement{
 	{"allocation", "allocation: Thompson", "allocation: Greedy", true},
 	{"fixed", experimentWeights, "", false},
 	{"no floor", "floor: 10%", "floor: 0.5%", true},
+	{"changes of fixed weights", experimentWeights, "      allocation: Fixed\n      allocateEvery: 5m\n", true},
+	{"no changes", "allocateEvery: 5m", "allocateEvery: 0s", true},
 	{"a floor of half", "floor: 10%", "floor: 50%", true},
 	{"a floor as a share", "floor: 10%", "floor: 0.05", false},
 	{"allocated at all times", "allocateEvery: 5m", "allocateEvery: 0s", true},

@@ -70,6 +70,8 @@ var flagAgreements = []agreement{
 	{"counts by pod", "preset: haldane", "preset: haldane, armBy: {pod: pod}", true},
 	{"no source", "    source: {prometheus: {address: \"http://prometheus.monitoring:9090\", preset: haldane}}\n", "", true},
 	{"guardrails", "    source:", "    guardrails: [{name: cost, query: \"sum(cost)\", max: 5}]\n    source:", false},
+	{"predictions", "  strategy:", "  inference: {classes: [\"no\", \"yes\"]}\n  strategy:", true},
+	{"nothing of predictions", "  strategy:", "  inference: {threshold: 0.5}\n  strategy:", false},
 	{"kept", "  strategy:", "  onDelete: Keep\n  paused: true\n  strategy:", false},
 	{"on delete", "  strategy:", "  onDelete: Forget\n  strategy:", true},
 }

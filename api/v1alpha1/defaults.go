@@ -2,6 +2,10 @@ package v1alpha1
 
 import "time"
 
+// defaultThreshold is the probability from which on the second of two classes is
+// predicted.
+const defaultThreshold = 0.5
+
 // Default fills in everything that was left out and has a default. It is
 // idempotent.
 func (m *ModelRollout) Default() {
@@ -36,7 +40,7 @@ func (m *ModelRollout) Default() {
 		g.setDefaults()
 	}
 	if m.Spec.Inference.Threshold == 0 {
-		m.Spec.Inference.Threshold = 0.5
+		m.Spec.Inference.Threshold = defaultThreshold
 	}
 	m.Spec.Analysis.setDefaults(m.Spec.Routing.Flag == nil)
 	if l := m.Spec.Analysis.Load; l != nil {

@@ -22,6 +22,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.arms) || size(self.arms) == 0 || self.arms.all(a, !has(a.weight)) || (self.arms.all(a, has(a.weight)) && self.arms.map(a, a.weight).sum() == 100)",fieldPath=".arms",message="have weights that do not sum to 100: write one for each arm, 100 together, or none at all"
 // +kubebuilder:validation:XValidation:rule="!has(self.arms) || self.arms.all(a, a.name != 'stable' || !has(a.always) || size(a.always) == 0)",fieldPath=".arms",message="always of stable is of the control: write routing.never, which keeps requests on stable"
 // +kubebuilder:validation:XValidation:rule="duration(has(self.maxDuration) ? self.maxDuration : '336h') > duration('0s') && duration(has(self.maxDuration) ? self.maxDuration : '336h') > duration(has(self.minDuration) ? self.minDuration : '0s')",fieldPath=".maxDuration",message="is no longer than minDuration: it would end before it may"
+// +kubebuilder:validation:XValidation:rule="!has(self.allocateEvery) || (has(self.allocation) && self.allocation == 'Thompson')",fieldPath=".allocateEvery",message="is of weights that follow the evidence: write allocation: Thompson, or leave it out"
 type Experiment struct {
 	// Arms are stable, which is the control, canary, and endpoints.variants by name;
 	// all of them with equal weights unless said otherwise.
@@ -46,8 +47,8 @@ type Experiment struct {
 	// share if that is less, unless said otherwise.
 	// +kubebuilder:validation:Format=share-from-1
 	Floor *Probability `json:"floor,omitempty"`
-	// AllocateEvery is the time between two changes of the weights; 10m unless said
-	// otherwise.
+	// AllocateEvery is the time between two changes of the weights under Thompson; 10m
+	// unless said otherwise.
 	// +kubebuilder:validation:XValidation:rule="self.matches('[1-9]')",message="is no time: write it like 10m"
 	AllocateEvery *Duration `json:"allocateEvery,omitempty"`
 	// Then is Report (default), or Promote: of two arms, a canary that wins and
@@ -163,13 +164,13 @@ func (x *Experiment) setDefaults(variants []string) {
 	orProbability(&x.Confidence, 0.95)
 	orDuration(&x.MinDuration, 0)
 	orDuration(&x.MaxDuration, 14*24*time.Hour)
-	orDuration(&x.AllocateEvery, 10*time.Minute)
 	orDuration(&x.ScaleDownDelay, 30*time.Second)
 	orDuration(&x.ReadyWithin, 10*time.Minute)
 	if x.Allocation == "" {
 		x.Allocation = "Fixed"
 	}
 	if x.Allocation == "Thompson" {
+		orDuration(&x.AllocateEvery, 10*time.Minute)
 		orProbability(&x.Floor, Probability(min(0.1, 0.5/float64(n))))
 	}
 	if x.Then == "" {
@@ -240,7 +241,10 @@ func (v *validator) experiment(path string, s *Spec) {
 	case x.Floor != nil && (*x.Floor < 0.01 || float64(*x.Floor)*float64(len(x.Arms)) >= 1):
 		v.add(path+".floor", "is %s: write at least 1%%, and so little that %d arms have something left to share", percentString(float64(*x.Floor)), len(x.Arms))
 	}
-	if x.AllocateEvery.Duration <= 0 {
+	switch every := x.AllocateEvery; {
+	case every != nil && x.Allocation != "Thompson":
+		v.add(path+".allocateEvery", "is of weights that follow the evidence: write allocation: Thompson, or leave it out")
+	case every != nil && every.Duration <= 0:
 		v.add(path+".allocateEvery", "is no time: write it like 10m")
 	}
 	v.of(path+".then", x.Then, "Report", "Promote")

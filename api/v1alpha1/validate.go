@@ -26,7 +26,7 @@ func (m *ModelRollout) validate(v *validator) []Problem {
 	v.strategy(&m.Spec)
 	v.routing(&m.Spec.Routing)
 	v.flag(&m.Spec)
-	v.inference(&m.Spec.Inference)
+	v.inference(&m.Spec)
 	v.analysis(&m.Spec)
 	v.hooks("spec.hooks", m.Spec.Hooks)
 	v.toggle("spec.switch", m.Spec.Switch)
@@ -227,8 +227,12 @@ func (v *validator) field(path string, f *FieldMatch) {
 	}
 }
 
-func (v *validator) inference(in *Inference) {
+func (v *validator) inference(s *Spec) {
+	in := &s.Inference
 	if in.Threshold < 0 || in.Threshold > 1 {
 		v.add("spec.inference.threshold", "is %s: write a probability between 0 and 1", trim(in.Threshold))
+	}
+	if s.Routing.Gateway == nil && (in.Threshold != defaultThreshold || len(in.Classes) > 0 || in.Expr != "") {
+		v.add("spec.inference", "tells how Haldane's gateway reads predictions, and none passes through it: write routing.gateway, or leave it out")
 	}
 }

@@ -51,7 +51,7 @@ func TestLongLists(t *testing.T) {
 		w.until("at 10%", weight("10%"))
 		w.edit(r, func(m *v1alpha1.ModelRollout) { m.Spec.Routing.Cohorts = nil })
 		r.halt()
-		r = w.run() // by what is noted
+		w.run() // by what is noted
 		w.until("at 50%", weight("50%"))
 	})
 	in(t, func(t *testing.T, w *world) {
