@@ -171,5 +171,5 @@ func (w who) note() string {
 	if worse < 1.05 {
 		return ""
 	}
-	return " (users stay on their arm: up to " + number(worse) + " times as many can be due to who they are)"
+	return " (users stay on their arm: up to " + number(significant(worse, 2)) + " times as many can be due to who they are)"
 }

@@ -62,6 +62,9 @@ func headline(s *engine.Status) string {
 }
 
 func requests(t engine.Totals) string {
+	if t.Requests == 1 {
+		return fmt.Sprintf("1 request, %d failed", t.Errors)
+	}
 	return fmt.Sprintf("%d requests, %d failed", t.Requests, t.Errors)
 }
 

@@ -64,7 +64,11 @@ func writeStatus(w io.Writer, s *engine.Status) error {
 	} else {
 		row("Rollout", "%s: %s is to replace %s%s", s.Name, s.Canary, s.Stable, attempt(s.Attempt))
 	}
-	row("Phase", "%s, step %s", s.Phase, stepOf(s))
+	if step := stepOf(s); step == "-" {
+		row("Phase", "%s", s.Phase)
+	} else {
+		row("Phase", "%s, step %s", s.Phase, step)
+	}
 	traffic := fmt.Sprintf("%s to %s", s.Observed.Canary, s.Canary)
 	if s.Observed.Canary != s.Wanted.Canary {
 		traffic += fmt.Sprintf(" (%s wanted)", s.Wanted.Canary)
@@ -92,7 +96,7 @@ func writeStatus(w io.Writer, s *engine.Status) error {
 			row(string(x.Effect), "%s: %s", x.Name, x.Message)
 		}
 	}
-	for _, name := range []string{"gateway", "dashboard"} {
+	for _, name := range []string{"gateway", "flag", "preview", "dashboard"} {
 		if at := s.Links[name]; at != "" {
 			row(strings.ToUpper(name[:1])+name[1:], "%s", at)
 		}
@@ -234,7 +238,7 @@ func writeEvidence(w io.Writer, s *engine.Status) error {
 		if m.Reason == "" || strings.Contains(s.Waiting+s.Reason, m.Reason) {
 			continue // it stands above
 		}
-		if _, err := fmt.Fprintf(w, "\n%s: %s\n", m.Name, m.Reason); err != nil {
+		if _, err := fmt.Fprintf(w, "\n%s: %s\n", m.Name, strings.TrimPrefix(m.Reason, m.Name+": ")); err != nil {
 			return err
 		}
 	}

@@ -29,10 +29,10 @@ func TestWriteStatus(t *testing.T) {
 		{Kind: engine.WatchGuardrail, Name: "queue", State: engine.WatchFailing, Effect: rollout.SignalRollback, DryRun: true, Value: &depth, Max: &most, Says: "is deep"},
 		{Kind: engine.WatchSwitch, Name: "the flag a", State: engine.WatchUnknown},
 	}
-	s.Links = map[string]string{"gateway": "http://g", "dashboard": "http://d"}
+	s.Links = map[string]string{"gateway": "http://g", "preview": "http://p", "flag": "http://f", "dashboard": "http://d"}
 	s.Workloads = map[string]rollout.Health{"stable": {Ready: true}, "canary": {Message: "not ready: nothing listens"}}
 	s.Labels = map[string]engine.Coverage{"stable": {Predicted: 90, Labelled: 60, Wrong: 6}}
-	s.Verdict.Metrics[1].Decision, s.Verdict.Metrics[1].Reason = analysis.Pass, "fast enough"
+	s.Verdict.Metrics[1].Decision, s.Verdict.Metrics[1].Reason = analysis.Pass, "latency: fast enough"
 	var out bytes.Buffer
 	if err := writeStatus(&out, s); err != nil {
 		t.Fatal(err)
@@ -45,6 +45,8 @@ Deadline   ` + s.Deadline.Format("2006-01-02 15:04:05") + `, in 1h30m0s
 Warning    The disk is full
 Hold       check golden: failed (1 of 3 in a row)
 Gateway    http://g
+Flag       http://f
+Preview    http://p
 Dashboard  http://d
 Stable v1  ready; 100 requests, 1 failed; labels for 60 of 90 predictions, 6 wrong
 Canary v2  not ready: nothing listens; 90 requests, 2 failed
@@ -64,12 +66,18 @@ latency: fast enough
 	}
 }
 
+func TestRequests(t *testing.T) {
+	if got := requests(engine.Totals{Requests: 1}); got != "1 request, 0 failed" {
+		t.Error(got)
+	}
+}
+
 func TestWriteStatusOfNothing(t *testing.T) {
 	var out bytes.Buffer
 	if err := writeStatus(&out, &engine.Status{Name: "a", Phase: rollout.Idle}); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(out.String(), "Idle, step -") || strings.Contains(out.String(), "METRIC") {
+	if !strings.Contains(out.String(), " Idle\n") || strings.Contains(out.String(), "METRIC") {
 		t.Errorf("printed\n%s", out.String())
 	}
 }

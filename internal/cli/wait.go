@@ -202,5 +202,12 @@ func (w *waiting) late(s *engine.Status) error {
 	case s.Name == "":
 		return fmt.Errorf("after %s there is still no answer", w.timeout)
 	}
-	return fmt.Errorf("after %s %s is %s, step %s. %s", w.timeout, s.Name, s.Phase, stepOf(s), orDash(s.Waiting))
+	where := string(s.Phase)
+	if step := stepOf(s); step != "-" {
+		where += ", step " + step
+	}
+	if s.Waiting != "" {
+		where += ". " + s.Waiting
+	}
+	return fmt.Errorf("after %s %s is %s", w.timeout, s.Name, where)
 }
