@@ -50,6 +50,11 @@ func (r *Router) carried(ctx context.Context, live *unstructured.Unstructured) (
 		return traffic.Unknown, err
 	}
 	level, behind := sum(all, want, d)
+	if f := r.flag(); f != nil && len(all) == 0 {
+		// A pod whose Secret is missing waits for it, and says so nowhere else than in
+		// an event of its own.
+		behind += fmt.Sprintf(" They begin once there is a Secret %s with the key %s, which callers must present.", f.TokenFrom.Name, f.TokenFrom.Key)
+	}
 	r.refused.Set(refusals(all, want))
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -97,6 +97,16 @@ func TestFlagObjects(t *testing.T) {
 	}
 }
 
+// TestNoGatewayOfAFlag: what its pods may be waiting for is said by name.
+func TestNoGatewayOfAFlag(t *testing.T) {
+	w, _ := asked(t, 0)
+	w.apply(traffic.Split{Generation: 1})
+	w.observe()
+	if holds, message := w.condition(fleetrouter.ConditionGatewayBehind); !holds || !strings.Contains(message, "a Secret ask with the key token") {
+		t.Errorf("%v: %s", holds, message)
+	}
+}
+
 // TestFlagGoesByWhatHasBegun: an edit of the spec is not told to users before the
 // rollout has begun with it, and a router that begins anew tells the same.
 func TestFlagGoesByWhatHasBegun(t *testing.T) {
