@@ -172,7 +172,7 @@ func (c *Controller) refuse(m *v1alpha1.ModelRollout) error {
 
 // tell writes the status if it has changed.
 func (c *Controller) tell(ctx context.Context, m *v1alpha1.ModelRollout, d *driver, t turned, refused, trouble error) error {
-	s := seen{generation: m.Generation, turned: t, refused: refused, trouble: trouble}
+	s := seen{generation: m.Generation, turned: t, refused: refused, trouble: trouble, former: d.former}
 	if e := d.live.Load(); e != nil {
 		st := e.Status()
 		s.state, s.status = e.State(), &st

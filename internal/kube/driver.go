@@ -49,6 +49,8 @@ type driver struct {
 	saved    rollout.State  // what was saved when the driver began
 	asked    time.Time      // when the router last said that it can do what is asked
 	answered bool           // the source has, since the driver began
+	// former are the types of the conditions that adapters before these reported.
+	former map[string]bool
 	// live is the engine once it has, for readers beside the reconcile.
 	live atomic.Pointer[engine.Engine]
 }
@@ -342,6 +344,12 @@ func (d *driver) make(ctx context.Context, spec *v1alpha1.Spec) error {
 	address := ""
 	if p := spec.Analysis.Source.Prometheus; p != nil {
 		address = p.Address
+	}
+	for _, x := range d.guard.conditions() {
+		if d.former == nil {
+			d.former = map[string]bool{}
+		}
+		d.former[x.Type] = true
 	}
 	d.guard.set(w, r, s, address)
 	d.guard.turnTo(o)

@@ -5,9 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+
 	"github.com/haldane-dev/haldane/api/v1alpha1"
 	"github.com/haldane-dev/haldane/internal/cluster"
 	"github.com/haldane-dev/haldane/internal/metric"
+	"github.com/haldane-dev/haldane/internal/router"
 )
 
 // TestAnotherGoalIsMeasured: what is counted follows the strategy, too, of which
@@ -66,4 +69,37 @@ func TestABadEditLeavesTheLastGoodOne(t *testing.T) {
 			})
 		})
 	}
+}
+
+// behind is a router that says of itself that it lags behind.
+type behind struct{ router.Router }
+
+func (behind) Conditions() []cluster.Condition {
+	return []cluster.Condition{{Type: "GatewayBehind", True: true, Reason: "NotAllCarryIt"}}
+}
+
+// TestConditionsGoWithWhoReportsThem: what a router said that is none any more does
+// not stand for ever.
+func TestConditionsGoWithWhoReportsThem(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		w.cfg.Adapters.Router = func(r cluster.Rollout) (router.Router, error) {
+			if r.Spec.Routing.Replicas != nil {
+				return behind{w.router}, nil
+			}
+			return w.router, nil
+		}
+		w.create(document())
+		r := w.run()
+		w.settle(r)
+		if s := w.get().Status; !holds(s, "GatewayBehind") {
+			t.Errorf("conditions %v", s.Conditions)
+		}
+		w.edit(r, func(m *v1alpha1.ModelRollout) {
+			m.Spec.Routing = v1alpha1.Routing{Nginx: &v1alpha1.Nginx{Ingress: "churn"}}
+		})
+		time.Sleep(time.Minute)
+		if s := w.get().Status; meta.FindStatusCondition(s.Conditions, "GatewayBehind") != nil || !holds(s, v1alpha1.ConditionReady) {
+			t.Errorf("conditions %v", s.Conditions)
+		}
+	})
 }

@@ -3,6 +3,7 @@ package kube
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -25,6 +26,8 @@ type seen struct {
 	turned     turned
 	refused    error // why the spec is not carried out
 	trouble    error // what went wrong in this turn
+	// former are the types of conditions that adapters before these reported.
+	former map[string]bool
 }
 
 // project writes what was seen into a status. It keeps the times of conditions
@@ -159,6 +162,11 @@ func conditions(out *v1alpha1.ModelRolloutStatus, s seen, phase rollout.Phase) {
 	set(v1alpha1.ConditionPromoted, phase == rollout.Promoted, reason, out.Reason)
 	set(v1alpha1.ConditionCompleted, phase == rollout.Completed, reason, out.Reason)
 	set(v1alpha1.ConditionRolledBack, phase == rollout.RolledBack, reason, out.Reason)
+	for kind := range s.former { // nobody would ever say that they are over
+		if !slices.ContainsFunc(s.turned.conditions, func(x cluster.Condition) bool { return x.Type == kind }) {
+			meta.RemoveStatusCondition(&out.Conditions, kind)
+		}
+	}
 	for _, x := range s.turned.conditions {
 		set(x.Type, x.True, reasonOf(x), x.Message)
 	}
