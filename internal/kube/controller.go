@@ -51,28 +51,29 @@ func (c *Controller) wake(about types.NamespacedName) {
 // driver returns that of a rollout; one of a namesake before it is ended.
 func (c *Controller) driver(about types.NamespacedName, uid types.UID) *driver {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	d := c.drivers[about]
-	if d != nil && d.uid != uid {
-		d.close()
-		c.cfg.States.Forget(d.id)
-		d = nil
+	c.mu.Unlock()
+	if d != nil && d.uid == uid {
+		return d
 	}
-	if d == nil {
-		d = c.newDriver(about, uid)
-		c.drivers[about] = d
-	}
+	c.drop(about)
+	d = c.newDriver(about, uid)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drivers[about] = d
 	return d
 }
 
-// drop ends what drives a rollout that is gone.
+// drop ends what drives a rollout that is gone. That may take a while, in which
+// nobody else waits.
 func (c *Controller) drop(about types.NamespacedName) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if d := c.drivers[about]; d != nil {
+	d := c.drivers[about]
+	delete(c.drivers, about)
+	c.mu.Unlock()
+	if d != nil {
 		d.close()
 		c.cfg.States.Forget(d.id)
-		delete(c.drivers, about)
 	}
 }
 
