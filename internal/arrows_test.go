@@ -126,6 +126,30 @@ func TestEveryPackageTells(t *testing.T) {
 	}
 }
 
+// TestSizes: what is read at one go. Nothing that is built into the program has a
+// function of more than 60 lines or a file of more than 500.
+func TestSizes(t *testing.T) {
+	each(t, func(_, file string, _ *ast.File) {
+		fset := token.NewFileSet()
+		f, err := parser.ParseFile(fset, filepath.Join("..", file), nil, 0)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		line := func(p token.Pos) int { return fset.Position(p).Line }
+		if n := line(f.FileEnd); n > 500 {
+			t.Errorf("%s has %d lines: split it", file, n)
+		}
+		for _, d := range f.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok {
+				if n := line(fn.End()) - line(fn.Pos()) + 1; n > 60 {
+					t.Errorf("%s: %s has %d lines: split it", file, fn.Name.Name, n)
+				}
+			}
+		}
+	})
+}
+
 // TestPure: the five packages that decide have no clock, no chance and no
 // world but their arguments.
 func TestPure(t *testing.T) {

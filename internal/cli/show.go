@@ -64,11 +64,7 @@ func writeStatus(w io.Writer, s *engine.Status) error {
 	} else {
 		row("Rollout", "%s: %s is to replace %s%s", s.Name, s.Canary, s.Stable, attempt(s.Attempt))
 	}
-	if step := stepOf(s); step == "-" {
-		row("Phase", "%s", s.Phase)
-	} else {
-		row("Phase", "%s, step %s", s.Phase, step)
-	}
+	row("Phase", "%s", place(s))
 	traffic := fmt.Sprintf("%s to %s", s.Observed.Canary, s.Canary)
 	if s.Observed.Canary != s.Wanted.Canary {
 		traffic += fmt.Sprintf(" (%s wanted)", s.Wanted.Canary)
@@ -149,6 +145,14 @@ func limits(x engine.Watch) string {
 		out = append(out, "max "+reading(x.Max))
 	}
 	return orDash(strings.Join(out, ", "))
+}
+
+// place is the phase, and the step where there is one.
+func place(s *engine.Status) string {
+	if step := stepOf(s); step != "-" {
+		return string(s.Phase) + ", step " + step
+	}
+	return string(s.Phase)
 }
 
 func attempt(n int) string {

@@ -202,10 +202,7 @@ func (w *waiting) late(s *engine.Status) error {
 	case s.Name == "":
 		return fmt.Errorf("after %s there is still no answer", w.timeout)
 	}
-	where := string(s.Phase)
-	if step := stepOf(s); step != "-" {
-		where += ", step " + step
-	}
+	where := place(s)
 	if s.Waiting != "" {
 		where += ". " + s.Waiting
 	}

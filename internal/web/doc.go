@@ -10,10 +10,11 @@
 //	GET  /api/v1/rollouts/{name}/events    the newest events, oldest first; ?limit=
 //	POST /api/v1/rollouts/{name}/commands  {verb, full, revision, step, reason, id, by}
 //	GET  /api/v1/rollouts/{name}/stream    status, block and event as server-sent events; ?replay=
+//	GET  /metrics                          what Prometheus scrapes; asks for the token too
 //	GET  /healthz                          200 while the process serves
 //
 // Invariants: a server that listens beyond loopback has a token, and every
-// request under /api/ then carries it; a server on loopback answers only to
+// request under /api/ and of /metrics then carries it; a server on loopback answers only to
 // loopback host names, so that a rebound DNS name reaches nothing; no request
 // that another site's page made is served under /api/; a body is JSON, small,
 // and holds no field that is not known; every error is {"error": "…"}.
