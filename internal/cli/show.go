@@ -61,6 +61,8 @@ func writeStatus(w io.Writer, s *engine.Status) error {
 		row("Rollout", "%s: %s serves, and there is no candidate", s.Name, s.Stable)
 	} else if x := s.Experiment; x != nil {
 		row("Rollout", "%s: an experiment with %d arms%s", s.Name, len(x.Arms), attempt(s.Attempt))
+	} else if s.Strategy == rollout.StrategyShadow {
+		row("Rollout", "%s: %s is to be compared with %s, which users see%s", s.Name, s.Canary, s.Stable, attempt(s.Attempt))
 	} else {
 		row("Rollout", "%s: %s is to replace %s%s", s.Name, s.Canary, s.Stable, attempt(s.Attempt))
 	}

@@ -82,6 +82,18 @@ func TestWriteStatusOfNothing(t *testing.T) {
 	}
 }
 
+func TestWriteStatusOfAShadow(t *testing.T) {
+	s := climbing("")
+	s.Strategy = rollout.StrategyShadow
+	var out bytes.Buffer
+	if err := writeStatus(&out, s); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "churn: v2 is to be compared with v1, which users see\n") {
+		t.Errorf("printed\n%s", out.String())
+	}
+}
+
 func TestWriteList(t *testing.T) {
 	var out bytes.Buffer
 	if err := writeList(&out, []engine.Status{*climbing(""), {Name: "b", Phase: rollout.Idle}}); err != nil {

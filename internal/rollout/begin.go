@@ -104,7 +104,11 @@ func (t *turn) begin(f Plan, n int) {
 		t.emit(EventStarted, "An experiment of %s begins%s: all start, all traffic stays on %s", f.Experiment.Versions(), again, f.Stable)
 		return
 	}
-	t.emit(EventStarted, "%s is to replace %s%s: both start, all traffic stays on %s", f.Canary, f.Stable, again, f.Stable)
+	what := "replace"
+	if f.reports() {
+		what = "be compared with"
+	}
+	t.emit(EventStarted, "%s is to %s %s%s: both start, all traffic stays on %s", f.Canary, what, f.Stable, again, f.Stable)
 }
 
 // adopt takes plan f as the snapshot and forgets all that belongs to the
