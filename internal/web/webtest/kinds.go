@@ -36,6 +36,13 @@ func Watched() Scenario {
 	return s
 }
 
+// Long is Wrong in a process that stays after the end.
+func Long() Scenario {
+	s := Wrong()
+	s.Name, s.Lasting = "churn-long", true
+	return s
+}
+
 // Trial is an experiment with four arms, one of which is closed.
 func Trial() Scenario {
 	s := Good()

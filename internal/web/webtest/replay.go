@@ -103,12 +103,19 @@ func (r *replay) advance() {
 		r.block()
 		r.decide()
 	case rollout.Promoting:
-		s.Phase, s.Waiting = rollout.Promoted, ""
+		s.Phase, s.PhaseBegan, s.Waiting = rollout.Promoted, s.Now, ""
 		s.Reason = fmt.Sprintf("every metric showed %s to be no worse than %s", s.Canary.Version, s.Stable.Version)
 		r.tell(rollout.EventPromoted, "%s serves all traffic", s.Canary.Version)
 	case rollout.RollingBack:
-		s.Phase, s.Waiting = rollout.RolledBack, ""
+		s.Phase, s.PhaseBegan, s.Waiting = rollout.RolledBack, s.Now, ""
 		r.tell(rollout.EventRolledBack, "all traffic is back on %s", s.Stable.Version)
+	case rollout.Promoted, rollout.RolledBack:
+		if r.scenario.Lasting {
+			r.blocks = append(r.blocks, engine.Block{
+				Block: int64(len(r.blocks) + 1), Start: s.Now.Add(-BlockLength), End: s.Now, Step: s.Step, Phase: s.Phase, Verdict: s.Verdict,
+				Arms: map[string]engine.BlockArm{"stable": {Requests: 640}},
+			})
+		}
 	}
 }
 

@@ -16,6 +16,8 @@ type Scenario struct {
 	Stable Arm
 	Canary Arm
 	Rising bool // the confidence is what must not rise rather than fall
+	// Lasting goes on counting after the end, as a process does that stays.
+	Lasting bool
 	// Variants are further arms, each with as much traffic as the canary.
 	Variants []Variant
 	// Show makes of the status what else is to be shown; nil changes nothing.

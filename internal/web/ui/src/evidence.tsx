@@ -229,8 +229,17 @@ function Reading(props: { status: Status; metrics: number; arms: number }) {
   );
 }
 
+/** The blocks until the end, and a little more: what is counted later is no evidence, and would squeeze it together. */
+function untilEnd(s: Status, blocks: Block[]): Block[] {
+  const end = terminalPhase(s.phase) && s.phaseBegan ? Date.parse(s.phaseBegan) : NaN;
+  if (!Number.isFinite(end)) return blocks;
+  const most = end + Math.max(10_000, 0.15 * (end - Date.parse(s.began ?? s.phaseBegan ?? "")));
+  return blocks.filter((b) => Date.parse(b.end) <= most);
+}
+
 export function Evidence(props: { status: Status; blocks: Block[]; arms: Arm[] }) {
   const { verdict } = props.status;
+  const blocks = useMemo(() => untilEnd(props.status, props.blocks), [props.blocks, props.status.phase, props.status.phaseBegan]);
   const guilty = (m: MetricVerdict) => verdict.culprits?.includes(m.name) ?? false;
   const all = verdict.metrics ?? [];
   const metrics = [...all.filter(guilty), ...all.filter((m) => !guilty(m))]; // what ended it is looked for first
@@ -252,7 +261,7 @@ export function Evidence(props: { status: Status; blocks: Block[]; arms: Arm[] }
       {metrics.length > 0 ? (
         <div class="multiples">
           {metrics.map((m) => (
-            <Metric key={m.name} metric={m} blocks={props.blocks} arms={props.arms} shadow={verdict.stage.shadow} culprit={guilty(m)} />
+            <Metric key={m.name} metric={m} blocks={blocks} arms={props.arms} shadow={verdict.stage.shadow} culprit={guilty(m)} />
           ))}
           <Reading status={props.status} metrics={metrics.length} arms={props.arms.length} />
         </div>

@@ -81,10 +81,10 @@ export function Lost(props: { link: Link; over: boolean }) {
   );
 }
 
-/** When a rollout that is over ended: its last event says so. */
+/** When a rollout that is over ended. */
 function ended(s: Status): number {
   const last = store.events.find((e) => e.kind === s.phase);
-  return Date.parse(last?.at ?? s.now);
+  return Date.parse(s.phaseBegan ?? last?.at ?? s.now);
 }
 
 /** Who or what holds a paused rollout. */

@@ -81,7 +81,7 @@ export interface Status {
   observed: { level: string; generation: number; canary: number; mirror: number };
   verdict: Verdict;
   workloads: Record<string, Health> | null;
-  began?: string; stepBegan?: string; deadline?: string; now: string;
+  began?: string; stepBegan?: string; phaseBegan?: string; deadline?: string; now: string;
   totals: Record<string, Totals> | null;
   labels?: Record<string, Coverage>;
   links?: Record<string, string>;

@@ -151,6 +151,26 @@ describe("other kinds", () => {
   });
 });
 
+describe("long after the end", () => {
+  test("the evidence is not squeezed together by what is counted later", async () => {
+    const server = await serve("-scenario", "long", "-blocks", "400");
+    const page = await open(browser, server.url);
+    await page.getByText("Rolled back", { exact: true }).first().waitFor();
+    const newest = async (kind) => {
+      const figures = page.locator(`.${kind} .figures`).first();
+      await figures.locator("summary").click();
+      const [h, m, s] = (await figures.locator("td").first().textContent()).split(":").map(Number);
+      return 3600 * h + 60 * m + s;
+    };
+    const evidence = await newest("metric"), behaviour = await newest("signal");
+    const later = (behaviour - evidence + 86_400) % 86_400;
+    assert.ok(later > 300, `evidence ends ${later} s before the last block`);
+    await page.getByText(/^took [1-5]?\d/).waitFor();
+    await page.context().close();
+    await server.stop();
+  });
+});
+
 describe("a connection that is gone", () => {
   test("while it runs: the title says so", async () => {
     const server = await serve("-scenario", "good", "-blocks", "6");

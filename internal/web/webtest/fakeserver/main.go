@@ -40,7 +40,7 @@ func main() {
 // kinds are the scenarios by name.
 var kinds = map[string]func() webtest.Scenario{
 	"good": webtest.Good, "wrong": webtest.Wrong, "rising": webtest.Rising, "watched": webtest.Watched,
-	"trial": webtest.Trial, "flag": webtest.Toggled, "blue": webtest.BlueGreen,
+	"trial": webtest.Trial, "flag": webtest.Toggled, "blue": webtest.BlueGreen, "long": webtest.Long,
 }
 
 func run() error {
