@@ -53,6 +53,9 @@ type Outcome struct {
 	Futile    float64 `json:"futile"`         // that it ends for futility
 	GivesUp   Times   `json:"givesUp"`        // how long that takes, of those that do
 	OutOfTime float64 `json:"outOfTime"`      // that its time is over first
+	// Traffic is the best arm's share of the values until the end, in [0,1], where
+	// weights follow the evidence; 0 else.
+	Traffic float64 `json:"traffic,omitempty"`
 }
 
 // Found is an effect and how it is found.
@@ -82,12 +85,22 @@ type Harm struct {
 	Soon   Caught   `json:"caughtSoon"` // the smallest caught with 95% within an hour
 }
 
-// How many experiments are simulated for what is printed, and for what leads
-// there: probabilities are known to within about 3 and 6 points.
-const (
-	fullRuns  = 1000
-	quickRuns = 200
-)
+// full is how many experiments are simulated for what is printed, quick for what
+// leads there: probabilities are known to within about 3 and 7 points. Weights that
+// follow the evidence take longer to simulate.
+func (t *trial) full() int {
+	if t.c.Thompson {
+		return 300
+	}
+	return 1000
+}
+
+func (t *trial) quick() int {
+	if t.c.Thompson {
+		return 100
+	}
+	return 200
+}
 
 // multiples are the effects that are looked at, in minimal effects.
 var multiples = []float64{.5, 1, 2, 4, 8}
@@ -168,20 +181,22 @@ func (t *trial) better(effect float64) []float64 {
 }
 
 func (t *trial) outcome(best int, effect float64, effects []float64) Outcome {
-	s := t.simulate(effects, fullRuns)
+	s := t.simulate(effects, t.full())
 	out := Outcome{Effect: effect, Size: "nothing"}
 	if best < 0 { // of equal arms any winner is a wrong one
 		s.won, s.other = nil, s.other+len(s.won)
 	} else {
-		out.Best, out.Size = t.c.Arms[best].Name, t.amount(effect)
+		out.Best, out.Size, out.Traffic = t.c.Arms[best].Name, t.amount(effect), s.traffic
 	}
-	out.Wins, out.Other, out.Futile = s.wins(), float64(s.other)/fullRuns, float64(len(s.futile))/fullRuns
+	out.Wins, out.Other, out.Futile = s.wins(), s.part(s.other), s.part(len(s.futile))
 	out.Takes, out.GivesUp = timesOf(s.won), timesOf(s.futile)
-	out.OutOfTime = float64(fullRuns-len(s.won)-s.other-len(s.futile)) / fullRuns
+	out.OutOfTime = s.part(s.runs - len(s.won) - s.other - len(s.futile))
 	return out
 }
 
-func (e ends) wins() float64 { return float64(len(e.won)) / float64(e.runs) }
+func (e ends) wins() float64 { return e.part(len(e.won)) }
+
+func (e ends) part(n int) float64 { return float64(n) / float64(e.runs) }
 
 // timesOf sums up sorted times; without any they never come.
 func timesOf(sorted []float64) Times {
@@ -204,7 +219,7 @@ func (r *Experiment) found(q float64) Found {
 	t := r.trial
 	wins := func(effect float64, runs int) bool { return t.simulate(t.better(effect), runs).wins() >= q }
 	lo, hi := 0.0, t.room()
-	if !wins(hi, quickRuns) {
+	if !wins(hi, t.quick()) {
 		return Found{Wins: Seconds(math.Inf(1))}
 	}
 	for hi-lo > .1*hi {
@@ -212,7 +227,7 @@ func (r *Experiment) found(q float64) Found {
 		if lo == 0 && hi > r.MinEffect/16 { // it is likely to be far below what there is room for
 			mid = hi / 4
 		}
-		if wins(mid, quickRuns) {
+		if wins(mid, t.quick()) {
 			hi = mid
 		} else {
 			lo = mid
@@ -220,13 +235,13 @@ func (r *Experiment) found(q float64) Found {
 	}
 	// More runs, somewhat further around.
 	for lo, hi = .9*lo, math.Min(1.1*hi, t.room()); hi-lo > .01*hi; {
-		if mid := (lo + hi) / 2; wins(mid, fullRuns) {
+		if mid := (lo + hi) / 2; wins(mid, t.full()) {
 			hi = mid
 		} else {
 			lo = mid
 		}
 	}
-	s := t.simulate(t.better(hi), fullRuns)
+	s := t.simulate(t.better(hi), t.full())
 	return Found{t.amount(hi), hi, s.wins(), timesOf(s.won).Half}
 }
 
@@ -240,8 +255,8 @@ func (r *Experiment) power() {
 	}
 	for i := range endings {
 		effect := widest * float64(i) / (endings - 1)
-		s := t.simulate(t.better(effect), quickRuns)
-		e := Ending{Effect: effect, Size: t.amount(effect), Wins: s.wins(), Futile: float64(len(s.futile)) / float64(s.runs)}
+		s := t.simulate(t.better(effect), t.quick())
+		e := Ending{Effect: effect, Size: t.amount(effect), Wins: s.wins(), Futile: s.part(len(s.futile))}
 		if i == 0 {
 			e.Wins, e.Size = 0, "nothing"
 		}
@@ -275,6 +290,7 @@ func (r *Experiment) harm() error {
 	at := stageOf(r.plan, 0)
 	at.begins, at.first, at.horizon = s.warmup, true, s.horizon-s.warmup
 	at.control = float64(r.trial.c.Arms[0].Weight) / traffic.NumSlots
+	safe := certain(at.horizon)
 	var weights []int
 	named := map[int][]string{}
 	for _, a := range r.trial.c.Arms[1:] {
@@ -289,6 +305,9 @@ func (r *Experiment) harm() error {
 			if !m.compared(at) || at.horizon <= 0 {
 				continue
 			}
+			if m.gates(at) {
+				safe = safe.and(s.passes(m, 0, at))
+			}
 			soon := at
 			soon.horizon = math.Min(at.horizon, 3600)
 			within := func(at stage) func(float64) curve {
@@ -300,5 +319,6 @@ func (r *Experiment) harm() error {
 			})
 		}
 	}
+	r.trial.safe = s.warmup + safe.quantile(.5)
 	return nil
 }

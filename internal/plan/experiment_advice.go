@@ -21,10 +21,10 @@ func (r *Experiment) advise() {
 	if t.sticky {
 		r.Warnings = append(r.Warnings, usersWhoStay)
 	}
-	if t.c.Thompson {
-		r.Warnings = append(r.Warnings, "weights that follow the evidence (Thompson) are not foretold, but the weights as they are written: the better arm gets more of the traffic meanwhile, and to be sure of it takes longer")
+	if t.c.Thompson && len(r.Unforeseen) > 0 {
+		r.Warnings = append(r.Warnings, "weights follow the evidence once every treatment has passed the metrics, of which some are not foretold: when that is hangs on the others here")
 	}
-	wins := t.simulate(t.better(r.MinEffect), fullRuns).wins()
+	wins := t.simulate(t.better(r.MinEffect), t.full()).wins()
 	if wins >= enoughPower {
 		return
 	}
@@ -50,16 +50,17 @@ func (r *Experiment) advise() {
 // is found in time.
 func (r *Experiment) knobs() []string {
 	var out []string
-	longer := *r.trial
+	t := r.trial
+	longer := *t
 	longer.horizon *= 100 // far beyond what anybody waits for
-	s := longer.simulate(longer.better(r.MinEffect), quickRuns)
-	if n := int(math.Ceil(enoughPower * quickRuns)); len(s.won) > n {
+	s := longer.simulate(longer.better(r.MinEffect), t.quick())
+	if n := int(math.Ceil(enoughPower * float64(s.runs))); len(s.won) > n {
 		out = append(out, "write maxDuration: "+roundUp(s.won[n]*1.1))
 	}
 	if r.Four.Size != "" {
 		out = append(out, "look for more: minEffect: "+roundEffect(r.Four.Value))
 	}
-	c := r.trial.c
+	c := t.c
 	for n := len(c.Arms) - 1; n >= 2; n-- {
 		if r.enough(c.Arms[:n]) {
 			out = append(out, fmt.Sprintf("compare %d arms, with equal weights", n))
@@ -85,7 +86,11 @@ func (r *Experiment) enough(arms []experiment.Arm) bool {
 	p := r.plan
 	p.Experiment = &c
 	t, err := newTrial(p, r.base)
-	return err == nil && t.simulate(t.better(r.MinEffect), quickRuns).wins() >= enoughPower
+	if err != nil {
+		return false
+	}
+	t.safe = r.trial.safe
+	return t.simulate(t.better(r.MinEffect), t.quick()).wins() >= enoughPower
 }
 
 // roundEffect writes a number that is a little larger, with two digits.

@@ -96,17 +96,27 @@ func (r *Experiment) printArms(w io.Writer) {
 }
 
 func (r *Experiment) printOutcomes(w io.Writer) {
-	fmt.Fprintln(w, "BEST\tBY\tWINS\tIN ABOUT\tNINE OF TEN\tFUTILE\tIN ABOUT\tTIME IS UP")
+	head := "BEST\tBY\tWINS\tIN ABOUT\tNINE OF TEN\tFUTILE\tIN ABOUT\tTIME IS UP"
+	if r.trial.c.Thompson {
+		head += "\tTRAFFIC TO IT"
+	}
+	fmt.Fprintln(w, head)
 	for _, o := range r.Outcomes {
-		best, by, wins := o.Best, o.Size, percent(o.Wins)
+		best, by, wins, traffic := o.Best, o.Size, percent(o.Wins), ""
 		switch {
 		case o.Best == "":
 			best, by, wins = "none", "", percent(o.Other)
 		case o.Best != r.Arms[0].Name:
 			by += fmt.Sprintf(" (×%s)", number(o.Effect/r.MinEffect, 2))
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", best, by, wins, o.Takes.Half.orDash(), o.Takes.Most.orDash(),
-			percent(o.Futile), o.GivesUp.Half.orDash(), percent(o.OutOfTime))
+		if r.trial.c.Thompson {
+			traffic = "\t"
+		}
+		if o.Traffic > 0 {
+			traffic += number(100*o.Traffic, 2) + "%"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s%s\n", best, by, wins, o.Takes.Half.orDash(), o.Takes.Most.orDash(),
+			percent(o.Futile), o.GivesUp.Half.orDash(), percent(o.OutOfTime), traffic)
 	}
 }
 

@@ -21,6 +21,8 @@ type trial struct {
 	spread  float64 // the dispersion that there is
 	sticky  bool    // users stay on their arm
 	horizon float64 // seconds after which it is over
+	later   float64 // seconds after its prediction that a value counts
+	safe    float64 // seconds after which every treatment has passed the metrics
 }
 
 // newTrial returns the experiment of a plan under a baseline, which holds what the
@@ -41,6 +43,7 @@ func newTrial(p rollout.Plan, b Baseline) (*trial, error) {
 	t := &trial{
 		c: c, habit: h, block: math.Max(p.Analysis.Interval.Seconds(), 1e-3), temper: p.Analysis.Dispersion,
 		spread: math.Max(1, b.Dispersion), sticky: p.Analysis.Sticky, horizon: c.MaxDuration.Seconds(),
+		later: math.Max(0, (c.Goal.After - p.Analysis.Warmup).Seconds()), safe: p.Analysis.Warmup.Seconds(),
 	}
 	if t.horizon <= 0 {
 		t.horizon = forever.Seconds()

@@ -17,17 +17,26 @@ type looks struct {
 	values []float64   // seconds of which there are values by then
 	root   []float64   // √ of the seconds since the look before
 	temper [][]float64 // by arm, one over what evidence is divided by
+	need   []float64   // the log evidence at which a bound is reached by then
 }
 
-// rarer is the part of the time so far that passes until the next look.
-const rarer = .04
+// rarer is the part of the time so far that passes until the next look, and adapting
+// that where weights may change at each.
+const (
+	rarer    = .04
+	adapting = .06
+)
 
 // looksOf returns the moments for arms with these means.
 func (t *trial) looksOf(means []float64) looks {
 	var l looks
 	after, least := t.c.Goal.After.Seconds(), t.c.MinDuration.Seconds()
+	part := rarer
+	if t.c.Thompson {
+		part = adapting
+	}
 	for at, was := after+t.block, after; ; {
-		next := at + math.Max(t.block, t.block*math.Floor(rarer*(at-after)/t.block))
+		next := at + math.Max(t.block, t.block*math.Floor(part*(at-after)/t.block))
 		if at > t.horizon {
 			at = t.horizon
 		}
@@ -42,11 +51,26 @@ func (t *trial) looksOf(means []float64) looks {
 		}
 		was, at = at, next
 	}
+	for k := range l.at {
+		l.need = append(l.need, t.needAt(&l, k))
+	}
 	l.temper = make([][]float64, len(means))
 	for arm, mean := range means {
 		l.temper[arm] = t.tempers(arm, mean, l.values)
 	}
 	return l
+}
+
+// needAt is the evidence to be seen at a look if the bound is to have been reached by
+// then: less than the bound, for between two looks a walk may have been beyond it and
+// come back, as it may not between two blocks (Broadie, Glasserman and Kou 1997). When
+// it gets there, a walk of log evidence has a variance of about twice the bound.
+func (t *trial) needAt(l *looks, k int) float64 {
+	if k == 0 || l.at[k-1] < t.c.MinDuration.Seconds() {
+		return t.need()
+	}
+	between := l.root[k] - math.Sqrt(t.block)
+	return t.need() - overshoot*math.Sqrt(2*t.need()/l.values[k])*math.Max(0, between)
 }
 
 // tempers looks at the dispersion again when the time has grown by a fifth.
@@ -67,6 +91,7 @@ func (t *trial) tempers(arm int, mean float64, values []float64) []float64 {
 type ends struct {
 	won, futile []float64 // seconds, ascending
 	other, runs int
+	traffic     float64 // share of the values that the best arm had until the end, on average
 }
 
 // simulate lets an experiment run so many times in which each arm is as much better
@@ -77,8 +102,8 @@ type ends struct {
 func (t *trial) simulate(effects []float64, runs int) ends {
 	means := t.means(effects)
 	s := walker{
-		trial: t, look: t.looksOf(means), duels: t.duels(means), need: t.need(), mean: means,
-		sd: make([]float64, len(means)), sum: make([]float64, len(means)), users: t.users(means),
+		trial: t, look: t.looksOf(means), duels: t.duels(means), mean: means,
+		sd: make([]float64, len(means)), sum: make([]float64, len(means)), users: t.users(means), weights: t.adapt(means),
 	}
 	best := 0
 	for arm, mean := range means {
@@ -97,6 +122,9 @@ func (t *trial) simulate(effects []float64, runs int) ends {
 		case end == experiment.Futile:
 			out.futile = append(out.futile, at)
 		}
+		if s.weights != nil {
+			out.traffic += s.weights.share(best) / float64(runs)
+		}
 	}
 	slices.Sort(out.won)
 	slices.Sort(out.futile)
@@ -108,23 +136,25 @@ type walker struct {
 	*trial
 	look  looks
 	duels []duel
-	need  float64
 	mean  []float64 // by arm
 	sd    []float64 // by arm, of the sum of a second's values
 	sum   []float64 // by arm, of values beyond what is expected, so far
 	users lasting
+	// weights that follow the evidence, nil if they are fixed.
+	weights *adaptive
 }
 
 // run is one experiment: how it ended, with which winner and when. The empty end is
 // that its time was over.
 func (w *walker) run(r *rand.Rand) (end experiment.Ending, arm int, at float64) {
 	clear(w.sum)
+	if w.weights != nil {
+		w.weights.begin()
+	}
 	least := w.c.MinDuration.Seconds()
 	z, was := r.NormFloat64(), 0.0
 	for k, at := range w.look.at {
-		for arm := range w.sum {
-			w.sum[arm] += w.sd[arm] * w.look.root[k] * r.NormFloat64()
-		}
+		w.advance(k, r)
 		gap := 0.0
 		if w.sticky {
 			// What is left of a square of sums after a longer time.
@@ -146,11 +176,30 @@ func (w *walker) run(r *rand.Rand) (end experiment.Ending, arm int, at float64) 
 	return "", 0, w.horizon
 }
 
+// advance lets the values come in that there are by a look.
+func (w *walker) advance(k int, r *rand.Rand) {
+	if w.weights != nil {
+		w.weights.advance(&w.look, k, w.sum, r)
+		return
+	}
+	for arm := range w.sum {
+		w.sum[arm] += w.sd[arm] * w.look.root[k] * r.NormFloat64()
+	}
+}
+
+// values are how many an arm has by a look.
+func (w *walker) values(k, arm int) float64 {
+	if w.weights != nil {
+		return math.Max(w.weights.n[arm], 1)
+	}
+	return w.perSec[arm] * w.look.values[k]
+}
+
 // leader is the arm that has done best so far: no other one can have won.
 func (w *walker) leader(k int) int {
 	out, most := 0, math.Inf(-1)
 	for arm, x := range w.sum {
-		if at := w.mean[arm]*w.look.values[k] + x/w.perSec[arm]; at > most {
+		if at := w.mean[arm] + x/w.values(k, arm); at > most {
 			out, most = arm, at
 		}
 	}
@@ -185,27 +234,21 @@ func (w *walker) futile(k, leader int, gap float64) bool {
 // better reports whether an arm is shown to be better than another by more than a
 // difference, on [0,1], whoever their users are.
 func (w *walker) better(k, arm, other int, by, gap float64) bool {
-	first, second := arm, other
-	var side *[stats.Coarse]bet
-	if first < second {
-		side = &w.duels[pairOf(first, second)].below
-	} else {
-		first, second = second, first
-		side = &w.duels[pairOf(first, second)].above
+	first, second, below := arm, other, 1
+	if first > second {
+		first, second, below = second, first, 0
 	}
 	if gap > 0 {
-		by += gap * w.users.uneven(first, second)
+		by += gap * w.uneven(first, second)
 	}
-	values, x, y := w.look.values[k], w.sum[first], w.sum[second]
 	temper := w.look.temper[first][k]
-	need := w.need / temper
-	var logs [stats.Coarse]float64
+	bound := w.look.need[k]
+	need := bound / temper
+	logs := w.logs(k, first, second, below, by)
 	most := math.Inf(-1)
-	for i := range side {
-		b := &side[i]
-		logs[i] = (b.drift-by*b.stake)*values + b.slope[0]*x + b.slope[1]*y
-		if logs[i] > most {
-			most = logs[i]
+	for _, x := range logs {
+		if x > most {
+			most = x
 		}
 	}
 	if most < need { // the average is no more than the largest
@@ -215,7 +258,37 @@ func (w *walker) better(k, arm, other int, by, gap float64) bool {
 	for _, x := range logs {
 		sum += math.Exp(temper * (x - most))
 	}
-	return temper*most+math.Log(sum/stats.Coarse) >= w.need
+	return temper*most+math.Log(sum/stats.Coarse) >= bound
+}
+
+// logs are the bets of one side of a pair against a difference, untempered.
+func (w *walker) logs(k, first, second, below int, by float64) (out [stats.Coarse]float64) {
+	p := pairOf(first, second)
+	if w.weights != nil {
+		g := &w.weights.gained[p][below]
+		for i := range out {
+			out[i] = g.log[i] - by*g.stake[i]
+		}
+		return out
+	}
+	side := &w.duels[p].above
+	if below > 0 {
+		side = &w.duels[p].below
+	}
+	values, x, y := w.look.values[k], w.sum[first], w.sum[second]
+	for i := range side {
+		b := &side[i]
+		out[i] = (b.drift-by*b.stake)*values + b.slope[0]*x + b.slope[1]*y
+	}
+	return out
+}
+
+// uneven is what the difference of groups is multiplied with for that of two arms.
+func (w *walker) uneven(first, second int) float64 {
+	if w.weights != nil {
+		return w.users.quantile * math.Sqrt(w.weights.unevenness(first)+w.weights.unevenness(second))
+	}
+	return w.users.uneven(first, second)
 }
 
 // lasting is by how much two arms may differ for who is on them where users stay,
