@@ -122,7 +122,11 @@ func read(name string, r io.Reader, fill func(*ModelRollout), check func(*ModelR
 	}
 	root, err := parse(text)
 	if err != nil {
-		return nil, whole("%s", strings.TrimPrefix(err.Error(), "yaml: "))
+		why := strings.TrimPrefix(err.Error(), "yaml: ")
+		if strings.Contains(why, "cannot start any token") && bytes.Contains(text, []byte("\t")) {
+			why += ": indent with spaces, not with tabs"
+		}
+		return nil, whole("%s", why)
 	}
 	c := &checker{lines: map[string]int{}}
 	c.document(root)

@@ -189,3 +189,11 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// TestLoadOfTabs: what many editors put in is named.
+func TestLoadOfTabs(t *testing.T) {
+	_, err := Load("f.yaml", strings.NewReader("apiVersion: haldane.dev/v1alpha1\nkind: ModelRollout\nspec:\n\trouting: {}\n"))
+	if err == nil || !strings.Contains(err.Error(), "line 4") || !strings.Contains(err.Error(), "indent with spaces") {
+		t.Errorf("%v", err)
+	}
+}

@@ -70,6 +70,9 @@ func (j *judgeFlags) run(c *cobra.Command, p Program) error {
 	case j.file == "-" && j.counts == "-":
 		return Usage(errors.New("-f and --counts cannot both read standard input"))
 	}
+	if name := j.server.given(c); j.counts != "" && name != "" {
+		return Usage(fmt.Errorf("--%s is about a server: leave it out with --counts, or give --prometheus instead", name))
+	}
 	m, err := v1alpha1.LoadFile(j.file)
 	if err != nil {
 		return Usage(err)

@@ -38,6 +38,16 @@ func (s *serverFlags) flags(cmd *cobra.Command) {
 	f.Float64Var(&s.weight, "weight", 0, "percent of traffic that the canary got, where the series do not tell")
 }
 
+// given names one of the flags about a server that was given, "" if none was.
+func (s *serverFlags) given(c *cobra.Command) string {
+	for _, name := range []string{"from", "to", "block", "exporter", "stable", "canary", "series", "weight"} {
+		if c.Flags().Changed(name) {
+			return name
+		}
+	}
+	return ""
+}
+
 // judge reads the range and judges it as one rollout.
 func (s *serverFlags) judge(ctx context.Context, p Program, plan rollout.Plan, out *verdicts) error {
 	o, err := s.options(time.Now())

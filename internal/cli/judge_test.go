@@ -114,6 +114,7 @@ func TestJudgeRefuses(t *testing.T) {
 	for want, args := range map[string][]string{
 		"judge needs a rollout":                      {"--counts", good},
 		"judge needs one record":                     {"-f", file},
+		"--weight is about a server: leave it out":   {"-f", file, "--counts", good, "--weight", "5"},
 		"judge needs one record: ":                   {"-f", file, "--counts", good, "--prometheus", "http://127.0.0.1:1"},
 		"cannot both read standard input":            {"-f", "-", "--counts", "-"},
 		`--only: "both" is no side`:                  {"-f", file, "--counts", good, "--only", "both"},

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -73,6 +74,9 @@ func (b *baselineFlags) flags(cmd *cobra.Command) {
 // read puts the baseline together: the record first, then what the flags say.
 func (b *baselineFlags) read(c *cobra.Command, p Program, m *v1alpha1.ModelRollout, r rollout.Plan) (plan.Baseline, error) {
 	base := plan.Baseline{RPS: b.rps, Dispersion: b.dispersion, Habits: map[string]plan.Habit{}}
+	if c.Flags().Changed("rps") && (!(b.rps > 0) || math.IsInf(b.rps, 1)) {
+		return base, Usage(fmt.Errorf("--rps is %g: write how many requests a second there are, more than 0", b.rps))
+	}
 	all, err := compared(m, r)
 	if err != nil {
 		return base, err

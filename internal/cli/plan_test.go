@@ -150,6 +150,10 @@ func TestPlanTakesBaselinesFromARecord(t *testing.T) {
 func TestPlanRefusesFlags(t *testing.T) {
 	for want, args := range map[string][]string{
 		"plan needs the rate of requests":                {},
+		"--rps is -1: write how many":                    {"--rps", "-1"},
+		"--rps is NaN":                                   {"--rps", "NaN"},
+		"--rps is +Inf":                                  {"--rps", "Inf"},
+		"write a percentage, like 1%":                    {"--rps", "10", "--error-rate", "1"},
 		"there is a baseline for none of the metrics":    {"--rps", "10"},
 		"read the baseline: ":                            {"--baseline", "missing.jsonl"},
 		`invalid argument "2" for "--error-rate"`:        {"--rps", "10", "--error-rate", "2"},

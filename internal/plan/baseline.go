@@ -33,7 +33,7 @@ func (h Habit) check(m analysis.Metric) error {
 	switch m.Kind {
 	case analysis.ErrorRate, analysis.Outcome, analysis.Pairs:
 		if !(h.Rate >= 0 && h.Rate < 1) {
-			return fmt.Errorf("metric %s: a share of %g is not between 0 and 1", m.Name, h.Rate)
+			return fmt.Errorf("metric %s: a share of %g is not between 0 and 1: write a percentage, like 1%%", m.Name, h.Rate)
 		}
 	case analysis.Latency:
 		if len(h.Counts) != len(h.Edges)+1 || len(h.Edges) == 0 {
