@@ -184,7 +184,7 @@ func TestAVariantThatDoesNotCome(t *testing.T) {
 		}
 	}
 	o := trialReady(s, p, now)
-	o.Workloads[variant] = rollout.Health{Failed: true, Message: "exit 1"}
+	o.Workloads[variant] = rollout.Health{Failed: true, Message: "not ready: exit 1"}
 	if d := checkedNext(t, s, o); d.State.Phase != rollout.RolledBack || !strings.Contains(d.State.Reason, "did not become ready: exit 1") {
 		t.Errorf("%s: %s", d.State.Phase, d.State.Reason)
 	}

@@ -1,6 +1,10 @@
 package rollout
 
-import "github.com/haldane-dev/haldane/internal/traffic"
+import (
+	"strings"
+
+	"github.com/haldane-dev/haldane/internal/traffic"
+)
 
 const (
 	stable = traffic.Stable
@@ -44,9 +48,10 @@ func (t *turn) unready(r Role) string {
 	return "is not ready" + t.message(r)
 }
 
-// message returns what the workload says of role r, ready to be appended.
+// message returns what the workload says of role r, to be appended to a sentence
+// that says that it is not ready: that need not be said twice.
 func (t *turn) message(r Role) string {
-	if m := t.o.Workloads[r].Message; m != "" {
+	if m := strings.TrimPrefix(t.o.Workloads[r].Message, "not ready: "); m != "" {
 		return ": " + m
 	}
 	return ""
