@@ -293,6 +293,25 @@ func TestPlanOfExperiments(t *testing.T) {
 	}
 }
 
+// TestPlanOfAnExperimentByARecord: the goal's baseline is in it too.
+func TestPlanOfAnExperimentByARecord(t *testing.T) {
+	var b strings.Builder
+	for i := range 10 {
+		fmt.Fprintf(&b, `{"rollout":"r","t":%d,"weight":50,"metrics":{"goal":{"stable":{"n":100,"sum":3,"sumsq":3},"canary":{"n":100,"sum":9,"sumsq":9}}}}`+"\n", 20*(i+1))
+	}
+	name := filepath.Join(t.TempDir(), "counts.jsonl")
+	if err := os.WriteFile(name, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file := strings.Replace(abTest, "{GOAL}", "{mean: {of: conversion, event: checkout}, minEffect: 0.01}", 1)
+	sales := threeArms(experiment.Goal{Kind: analysis.Mean, Upper: 1, Binary: true, MinEffect: .01})
+	_, recorded, errOut := foretold(t, file, sales, "--baseline", name)
+	_, told, _ := foretold(t, file, sales, "--rps", "10", "--mean", "3%")
+	if diff := cmp.Diff(told, recorded); diff != "" || told == "" {
+		t.Errorf("%s a record of the same (-told +recorded):\n%s", errOut, diff)
+	}
+}
+
 // TestPlanOfAFlagOnACluster: what the file says of maturities counts, and each mean
 // has a baseline of its own.
 func TestPlanOfAFlagOnACluster(t *testing.T) {

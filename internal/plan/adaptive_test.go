@@ -47,6 +47,9 @@ func TestNearNormal(t *testing.T) {
 // TestThompsonForecasts: the better arm gets more than it was given, and to be sure
 // of it takes longer; weights wait for the metrics.
 func TestThompsonForecasts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	p := comparing(converted, 40, 30, 30)
 	base := reaching(5, Habit{Mean: .03})
 	of := func() *Experiment {

@@ -59,6 +59,7 @@ type contest struct {
 	base    Baseline
 	effects []float64
 	sticky  bool
+	fast    bool // quick to simulate
 }
 
 func contests() map[string]contest {
@@ -71,20 +72,20 @@ func contests() map[string]contest {
 		return p
 	}
 	return map[string]contest{
-		"two arms, Thompson":                  {plan: following(comparing(rightly, 50, 50)), base: reaching(.5, Habit{Rate: .3}), effects: []float64{0, .06}},
+		"two arms, Thompson":                  {plan: following(comparing(rightly, 50, 50)), base: reaching(.5, Habit{Rate: .3}), effects: []float64{0, .06}, fast: true},
 		"three arms, Thompson":                {plan: following(comparing(converted, 40, 30, 30)), base: reaching(1, Habit{Mean: .03}), effects: []float64{0, 0, .02}},
 		"three arms, Thompson, that are late": {plan: following(comparing(later, 40, 30, 30)), base: reaching(.3, Habit{Mean: .5, SD: .8}), effects: []float64{0, .1, 0}},
 		"three arms alike, Thompson":          {plan: following(comparing(converted, 34, 33, 33)), base: reaching(3, Habit{Mean: .03}), effects: []float64{0, 0, 0}},
 		"users who stay, Thompson":            {plan: following(comparing(converted, 40, 30, 30)), base: reaching(1, Habit{Mean: .03}), effects: []float64{0, 0, .03}, sticky: true},
-		"two arms, labels":                    {plan: comparing(rightly, 50, 50), base: reaching(.5, Habit{Rate: .3}), effects: []float64{0, .04}},
+		"two arms, labels":                    {plan: comparing(rightly, 50, 50), base: reaching(.5, Habit{Rate: .3}), effects: []float64{0, .04}, fast: true},
 		"two arms, little better":             {plan: comparing(rightly, 50, 50), base: reaching(.5, Habit{Rate: .3}), effects: []float64{0, .02}},
 		"two arms, worse":                     {plan: comparing(rightly, 50, 50), base: reaching(2, Habit{Rate: .3}), effects: []float64{0, -.01}},
-		"three arms, sales":                   {plan: comparing(converted, 40, 30, 30), base: reaching(1, Habit{Mean: .03}), effects: []float64{0, 0, .015}},
+		"three arms, sales":                   {plan: comparing(converted, 40, 30, 30), base: reaching(1, Habit{Mean: .03}), effects: []float64{0, 0, .015}, fast: true},
 		"three arms, one with a tenth":        {plan: comparing(converted, 60, 30, 10), base: reaching(2, Habit{Mean: .05}), effects: []float64{0, 0, .03}},
 		"three arms alike":                    {plan: comparing(converted, 34, 33, 33), base: reaching(3, Habit{Mean: .03}), effects: []float64{0, 0, 0}},
 		"eight arms, values that are late":    {plan: comparing(later, 16, 12, 12, 12, 12, 12, 12, 12), base: reaching(1, Habit{Mean: .5, SD: .4}), effects: []float64{0, .1, 0, 0, 0, 0, 0, 0}},
 		"ten hours at least":                  {plan: atLeast, base: reaching(1, Habit{Mean: .2}), effects: []float64{0, .04}},
-		"users who stay, labels":              {plan: comparing(rightly, 50, 50), base: reaching(.5, Habit{Rate: .3}), effects: []float64{0, .06}, sticky: true},
+		"users who stay, labels":              {plan: comparing(rightly, 50, 50), base: reaching(.5, Habit{Rate: .3}), effects: []float64{0, .06}, sticky: true, fast: true},
 		"users who stay, sales":               {plan: comparing(converted, 40, 30, 30), base: reaching(1, Habit{Mean: .03}), effects: []float64{0, 0, .03}, sticky: true},
 	}
 }
@@ -99,6 +100,9 @@ func TestExperimentForecastsMatchSimulation(t *testing.T) {
 		n = 15
 	}
 	for name, c := range contests() {
+		if testing.Short() && !c.fast {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c.plan.Analysis.Sticky = c.sticky
@@ -299,6 +303,9 @@ func TestExperimentOutcomes(t *testing.T) {
 	}
 	if faster := of(p, 8); faster.Four.Value > 1.02*r.Four.Value || faster.Outcomes[4].Takes.Half >= r.Outcomes[4].Takes.Half {
 		t.Errorf("with four times the traffic %s is found, with one %s", faster.Four.Size, r.Four.Size)
+	}
+	if testing.Short() {
+		return
 	}
 	if more := of(comparing(converted, 13, 13, 13, 13, 12, 12, 12, 12), 2); more.Four.Value <= r.Four.Value {
 		t.Errorf("of eight arms %s is found, of three %s", more.Four.Size, r.Four.Size)

@@ -49,9 +49,12 @@ func TestStickyForecastsMatchSimulation(t *testing.T) {
 		"more of what is rare":        {failures, 25, 30, .005, .025, true},
 		"conversions of single calls": {failures, 25, 30, .005, .025, false},
 	} {
+		if testing.Short() && c.rps > 30 {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := 60
+			n := 40
 			if testing.Short() {
 				n = 25
 			}
