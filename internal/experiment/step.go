@@ -57,15 +57,25 @@ func Step(c Config, rules analysis.Config, s State, x analysis.Sample, canary an
 }
 
 // warm reports whether a block's values are evidence: the arms have had traffic for
-// long enough.
+// long enough. What the control did before, while it was alone, is none.
 func (s *State) warm(g Goal, x analysis.Sample) bool {
 	if g.After <= 0 {
-		return true
+		return treated(g, x)
 	}
 	if s.First.IsZero() && x.Weight > 0 {
 		s.First = x.Start
 	}
 	return !s.First.IsZero() && !x.Start.Before(s.First.Add(g.After))
+}
+
+// treated reports whether any treatment had traffic in a block, or has values of it.
+func treated(g Goal, x analysis.Sample) bool {
+	for arm := 1; arm < 2+len(x.Variants); arm++ {
+		if counts, ok := goalOf(x, arm); ok && g.values(counts).N > 0 {
+			return true
+		}
+	}
+	return x.Weight > 0 || slices.ContainsFunc(x.Variants, func(v analysis.Variant) bool { return v.Weight > 0 })
 }
 
 // guard judges every open treatment by the ordinary metrics.

@@ -271,7 +271,7 @@ func TestStepIsPureAndSurvivesJSON(t *testing.T) {
 func TestOneSidedBlocksWait(t *testing.T) {
 	c := three()
 	block := func(n int64, stable, canary analysis.Counts) analysis.Sample {
-		return analysis.Sample{Block: n, End: began.Add(time.Duration(n) * time.Second), Start: began.Add(time.Duration(n-1) * time.Second),
+		return analysis.Sample{Block: n, Weight: .5, End: began.Add(time.Duration(n) * time.Second), Start: began.Add(time.Duration(n-1) * time.Second),
 			Metrics: map[string]analysis.Measure{GoalMetric: {Stable: stable, Canary: canary}}}
 	}
 	s := Step(c, analysis.Config{}, State{}, block(1, analysis.Counts{N: 10, K: 5}, analysis.Counts{}), analysis.Verdict{})
@@ -329,5 +329,32 @@ func TestNothingCountsBeforeItIsWarm(t *testing.T) {
 	}
 	if want := began.Add(4 * 15 * time.Second); !s.First.Equal(want) {
 		t.Errorf("its traffic began at %s, want %s", s.First, want)
+	}
+}
+
+// TestTheControlAlone: what it did before any treatment had traffic is no evidence,
+// also of a goal that nothing is waited for.
+func TestTheControlAlone(t *testing.T) {
+	c := three()
+	c.Goal = Goal{Kind: analysis.Mean, Upper: 1, Binary: true, MinEffect: .01}
+	counts := func(n, k int64) analysis.Counts {
+		return analysis.Counts{N: n, Sum: float64(k), SumSq: float64(k)}
+	}
+	var s State
+	for block := int64(1); block <= 4; block++ {
+		x := analysis.Sample{Block: block, Start: began.Add(time.Duration(block) * time.Minute), End: began.Add(time.Duration(block+1) * time.Minute)}
+		x.Metrics = map[string]analysis.Measure{GoalMetric: {Stable: counts(1000, 900)}}
+		x.Variants = variants([]analysis.Counts{{}})
+		if block == 4 {
+			x.Weight = .5
+			x.Metrics[GoalMetric] = analysis.Measure{Stable: counts(100, 50), Canary: counts(100, 50)}
+		}
+		s = Step(c, analysis.Config{}, s, x, analysis.Verdict{})
+	}
+	if got := s.Arms[0].Total; got.N != 100 || got.Sum != 50 {
+		t.Errorf("the control's evidence is %+v, want that of its last hundred", got)
+	}
+	if got := s.Pairs[pair(0, 1)].Waiting; got != [2]stats.Moments{} {
+		t.Errorf("waiting: %+v", got)
 	}
 }
