@@ -25,7 +25,7 @@ func (e *Engine) show() {
 func Saved(s rollout.State) Status {
 	rules := s.Plan.Analysis
 	out := Status{
-		Phase: s.Phase, Reason: s.Reason, Strategy: s.Plan.Strategy(), Stable: s.Plan.Stable, Canary: s.Plan.Canary,
+		Phase: s.Phase, Reason: s.Reason, Strategy: s.Plan.Strategy(), End: s.Plan.End, Stable: s.Plan.Stable, Canary: s.Plan.Canary,
 		Attempt: s.Attempt, Hold: holdOf(s), Step: s.Step, Steps: s.Plan.Steps,
 		Wanted: s.Want.Split, Verdict: s.Verdict,
 		Workloads: map[string]rollout.Health{}, Totals: map[string]Totals{},

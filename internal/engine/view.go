@@ -16,6 +16,7 @@ type Status struct {
 	Name           string                    `json:"name"`
 	Mode           string                    `json:"mode"`               // "local"
 	Strategy       rollout.Strategy          `json:"strategy,omitempty"` // "" while there is no plan
+	End            rollout.End               `json:"end,omitempty"`      // "Report": nothing is promoted
 	Phase          rollout.Phase             `json:"phase"`
 	Reason         string                    `json:"reason,omitempty"`
 	Waiting        string                    `json:"waiting,omitempty"` // what it waits for now

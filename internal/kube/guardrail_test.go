@@ -96,6 +96,11 @@ func TestAGuardrailThatIsKept(t *testing.T) {
 		w.settle(run)
 		w.offer(run, "b")
 		w.until("promoted", phase(rollout.Promoted))
+		// How it stands is told by the controller's own metrics.
+		all := run.Statuses()
+		if len(all) != 1 || len(all[0].Watches) != 1 || all[0].Watches[0].State != engine.WatchPassing || *all[0].Watches[0].Value != 20 {
+			t.Errorf("statuses %+v", all)
+		}
 		run.halt()
 	})
 }

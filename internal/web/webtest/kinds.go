@@ -52,7 +52,7 @@ func Trial() Scenario {
 	broken.Version, broken.ErrorRate = "v4", 0.09
 	s.Variants = []Variant{{"large", large}, {"broken", broken}}
 	s.Show = func(st *engine.Status) {
-		st.Strategy, st.Steps = rollout.StrategyExperiment, st.Steps[:1]
+		st.Strategy, st.End, st.Steps = rollout.StrategyExperiment, rollout.EndReport, st.Steps[:1]
 		st.Experiment = &experiment.View{
 			Confidence: 0.95, Unit: "share", MinEffect: 0.02, Thompson: true, Duration: 12 * time.Minute,
 			Finding: experiment.Finding{Reason: "canary -1.20pp to +4.10pp against stable, large +0.40pp to +6.80pp against stable"},

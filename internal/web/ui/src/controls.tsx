@@ -29,7 +29,9 @@ const ended: Partial<Record<Phase, string>> = {
 const actions: Action[] = [
   {
     key: "promote", verb: "promote", label: "Promote",
-    refusal: (s) => ended[s.phase] ?? (s.phase === "Paused" ? "" : "there is no pause to end: it goes on by itself when the evidence is enough"),
+    refusal: (s) => ended[s.phase] ?? (s.phase === "Paused" ? ""
+      : /^Waiting for .+ to confirm the /.test(s.waiting ?? "") ? "it waits for the answer of a hook or a check, which this does not give: Promote fully goes without it"
+      : "there is no pause to end: it goes on by itself when the evidence is enough"),
   },
   {
     key: "pause", verb: "pause", label: "Pause",
@@ -48,7 +50,8 @@ const actions: Action[] = [
   },
   {
     key: "full", verb: "promote", full: true, label: "Promote fully…",
-    refusal: (s) => ended[s.phase] ?? (s.phase === "Initializing" ? "the canary is not ready yet" : ""),
+    refusal: (s) => ended[s.phase] ?? (s.end === "Report" ? "nothing is promoted here: it ends with a report"
+      : s.phase === "Initializing" ? "the canary is not ready yet" : ""),
     confirm: (s) => ({
       title: `Send all traffic to ${s.canary.version}?`,
       text: `This skips every remaining gate: whatever evidence is still missing at ${weight(s.wanted.canary)} will not be waited for.`,

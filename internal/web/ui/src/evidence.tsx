@@ -251,7 +251,7 @@ export function Evidence(props: { status: Status; blocks: Block[]; arms: Arm[] }
         <p class="legend">
           <span class="key promote">up: the canary is no worse</span>
           <span class="key rollback">down: the canary is worse</span>
-          <span class="key mark">dotted: the weight changed</span>
+          {props.arms.length === 2 && <span class="key mark">dotted: the weight changed</span>}
         </p>
       </header>
       <p class={`verdict ${w.tone}`}>

@@ -73,7 +73,7 @@ export interface Watch {
 export type Strategy = "canary" | "blueGreen" | "shadow" | "experiment";
 
 export interface Status {
-  name: string; mode: string; strategy?: Strategy; phase: Phase; reason?: string; waiting?: string;
+  name: string; mode: string; strategy?: Strategy; end?: "Promote" | "Report"; phase: Phase; reason?: string; waiting?: string;
   stable: Revision; canary: Revision; attempt: number; step: number;
   hold?: Hold;
   steps: Step[] | null;

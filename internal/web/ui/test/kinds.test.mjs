@@ -102,6 +102,16 @@ describe("an experiment", () => {
     assert.match(await page.locator(".others tbody tr").first().textContent(), /large.*canary.*\+2\.10\spp −0\.90\spp to \+5\.20\spp/);
   });
 
+  test("what ends with a report offers no promotion, and says why", async () => {
+    const button = page.getByRole("button", { name: "Promote fully…", exact: true });
+    assert.equal(await button.getAttribute("aria-disabled"), "true");
+    assert.equal(await button.getAttribute("title"), "Nothing is promoted here: it ends with a report.");
+    await button.focus();
+    await page.keyboard.press("Enter");
+    await page.getByText("Promote fully: nothing is promoted here: it ends with a report.").waitFor();
+    assert.deepEqual(await server.commands(), []);
+  });
+
   test("charts, classes and counts are of all arms", async () => {
     assert.match(await page.locator(".signal .plot").first().getAttribute("aria-label"), /^Failed requests: stable .*, canary .*, large .*, broken .*\.$/);
     const figures = page.locator(".signal .figures").first();
