@@ -130,7 +130,7 @@ func TestALimit(t *testing.T) {
 			t.Error(d)
 		}
 		m.set(func() { m.value = steady(8) })
-		w.want(30*time.Second, "Hold guardrail gpu: is at 8, above its max of 7; outside its limits in 1 readings, and 3 of 3 take it back")
+		w.want(30*time.Second, "Hold guardrail gpu: is at 8, above its max of 7; outside its limits in 1 of the last readings, and 3 of 3 take it back")
 		m.set(func() { m.value = steady(7) }) // the limit itself is allowed, and ends the row
 		w.want(30 * time.Second)
 		m.set(func() { m.value = steady(9) })
@@ -142,7 +142,7 @@ func TestALimit(t *testing.T) {
 		// A retry counts anew.
 		w.st.Attempt = 2
 		w.want(0, "Hold guardrail gpu: has not been read yet")
-		w.want(time.Second, "Hold guardrail gpu: is at 9, above its max of 7; outside its limits in 1 readings, and 3 of 3 take it back")
+		w.want(time.Second, "Hold guardrail gpu: is at 9, above its max of 7; outside its limits in 1 of the last readings, and 3 of 3 take it back")
 		// And nobody is bothered when it is over.
 		w.st.Phase = rollout.RolledBack
 		before := m.asked

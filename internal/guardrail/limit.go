@@ -115,7 +115,7 @@ func (l *limit) signals() []rollout.Signal {
 			x.Effect = rollout.SignalWarn
 		}
 	case l.outside[len(l.outside)-1] && l.Effect == rollout.SignalRollback && !l.DryRun:
-		x.Effect, x.Message = rollout.SignalHold, fmt.Sprintf("%s; outside its limits in %d readings, and %d of %d take it back", what, n, l.Failures, l.Of)
+		x.Effect, x.Message = rollout.SignalHold, fmt.Sprintf("%s; outside its limits in %d of the last readings, and %d of %d take it back", what, n, l.Failures, l.Of)
 	default:
 		return nil
 	}
