@@ -15,6 +15,9 @@
 //     cursor and the decision are one Save, and a block whose Save failed is
 //     collected again from the same cursor.
 //   - Block numbers grow strictly, across restarts too.
+//   - A block is of one division of traffic, also if that changes while the counts
+//     of the block before are on their way; and a step is judged by blocks that
+//     began once its traffic was seen to flow.
 //   - Want is the whole target. It is applied after a restart, before the
 //     first observation, and again at every tick.
 //   - No port is waited for longer than Config.Timeout, and a port that does
