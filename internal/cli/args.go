@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 // noArgs refuses words behind a command that takes none, and says what may have
@@ -65,21 +64,27 @@ func helpCommand(root *cobra.Command) {
 	}
 }
 
+// wants says what to write instead of a value that cannot be read, by how the
+// error of reading it begins.
+var wants = []struct{ cause, write string }{
+	{"time: ", "write a time like 90s, 10m or 2h"},
+	{"strconv.ParseFloat: ", "write a number, like 2.5"},
+	{"strconv.ParseInt: ", "write a whole number"},
+	{"strconv.ParseBool: ", "write true or false"},
+}
+
 // badFlag says what is wrong with a flag, and what to write.
 func badFlag(c *cobra.Command, err error) error {
-	var value *pflag.InvalidValueError
-	var none *pflag.NotExistError
-	switch {
-	case errors.As(err, &none):
+	text := err.Error()
+	if strings.HasPrefix(text, "unknown ") {
 		return Usage(fmt.Errorf("%w: see %s --help", err, c.CommandPath()))
-	case !errors.As(err, &value):
-		return Usage(err)
 	}
-	wants, known := map[string]string{
-		"duration": "write a time like 90s, 10m or 2h", "float64": "write a number, like 2.5", "int": "write a whole number", "bool": "write true or false",
-	}[value.GetFlag().Value.Type()]
-	if !known {
-		return Usage(err)
+	if cause := errors.Unwrap(err); cause != nil {
+		for _, w := range wants {
+			if strings.HasPrefix(cause.Error(), w.cause) {
+				return Usage(errors.New(strings.TrimSuffix(text, cause.Error()) + w.write))
+			}
+		}
 	}
-	return Usage(fmt.Errorf("invalid argument %q for %q flag: %s", value.GetValue(), "--"+value.GetFlag().Name, wants))
+	return Usage(err)
 }
