@@ -107,8 +107,8 @@ func testUsers(s *stage) {
 			wrong++
 		}
 	}
-	if again < users {
-		s.t.Errorf("%d users came again %d times", len(had), again)
+	if s.t.Logf("%d users came again %d times", len(had), again); again < 100 {
+		s.t.Error("too few to tell whether they stay")
 	}
 	within(s.t, "users of wrong", wrong, len(had), 0.5)
 	groups, err := s.query(`count(count by (group) (max_over_time(haldane_gateway_group_outcomes_total{arm="canary",rollout="` + s.name + `/churn"}[5m])))`)

@@ -62,7 +62,7 @@ var scenarios = []scenario{
 	{name: "experiment", run: testExperiment, needs: "labels", told: true, goal: true,
 		by: experiment(`outcome: {maturity: 5s}, minEffect: 0.00001`, "then: Promote")},
 	{name: "users", run: testUsers, needs: "labels", told: true, goal: true, stays: true,
-		by: experiment(`outcome: {maturity: 5s}, minEffect: 0.00001`, "then: Promote")},
+		by: experiment(`outcome: {maturity: 5s}, minEffect: 0.00001`, "minDuration: 20s, then: Promote")}, // time to come again
 	{name: "allocated", run: testAllocated, needs: "confidence", goal: true,
 		by: experiment(`mean: {of: confidence}, minEffect: 0.01`, "allocation: Thompson, allocateEvery: 5s, then: Promote")},
 	{name: "arms", run: testArms, needs: "labels", told: true, goal: true, arms: "{drift: {name: churn-drift}}",
