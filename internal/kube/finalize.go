@@ -30,6 +30,10 @@ func (c *Controller) finalize(ctx context.Context, m *v1alpha1.ModelRollout) (re
 		c.drop(about)
 		return reconcile.Result{}, nil
 	}
+	m, err := c.leaving(ctx, m)
+	if m == nil || err != nil {
+		return reconcile.Result{}, err
+	}
 	d := c.driver(about, m.UID)
 	whole := defaulted(m)
 	left := m.DeletionTimestamp.Add(lettingGo).Sub(c.cfg.Wall())
@@ -53,6 +57,26 @@ func (c *Controller) finalize(ctx context.Context, m *v1alpha1.ModelRollout) (re
 		return reconcile.Result{RequeueAfter: min(2*time.Second, left)}, c.tellLeaving(ctx, m, waiting)
 	}
 	return reconcile.Result{}, c.letGo(ctx, m)
+}
+
+// byName is what every API server finds objects by.
+const byName = "metadata.name"
+
+// leaving reads a deleted rollout from the API server, nil if it was let go by now.
+// The cache may be older than that, and its notes may be gone already: a route that
+// was put back would be taken over once more, and stay so.
+func (c *Controller) leaving(ctx context.Context, m *v1alpha1.ModelRollout) (*v1alpha1.ModelRollout, error) {
+	var all v1alpha1.ModelRolloutList
+	if err := c.cfg.Reader.List(ctx, &all, client.InNamespace(m.Namespace), client.MatchingFields{byName: m.Name}); err != nil {
+		return nil, fmt.Errorf("read ModelRollout %s, which is deleted: %w", client.ObjectKeyFromObject(m), err)
+	}
+	for i := range all.Items {
+		if live := &all.Items[i]; live.UID == m.UID && controllerutil.ContainsFinalizer(live, Finalizer) {
+			return live, nil
+		}
+	}
+	c.drop(client.ObjectKeyFromObject(m))
+	return nil, nil
 }
 
 // pointless reports whether an error says that there is nothing to put back, or

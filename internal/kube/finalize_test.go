@@ -6,8 +6,11 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/haldane-dev/haldane/api/v1alpha1"
+	statestore "github.com/haldane-dev/haldane/internal/store/kube"
 )
 
 // remove deletes the rollout as a user does.
@@ -130,6 +133,62 @@ func TestDeletionGoesOnlyForward(t *testing.T) {
 		}
 		if n := w.models.restored; n != 1 {
 			t.Errorf("restored %d times", n)
+		}
+	})
+}
+
+// stale is a cache that has not heard yet that a rollout was let go.
+type stale struct {
+	client.Client
+	known *v1alpha1.ModelRollout
+}
+
+func (b stale) Get(ctx context.Context, k client.ObjectKey, into client.Object, o ...client.GetOption) error {
+	if m, ok := into.(*v1alpha1.ModelRollout); ok {
+		b.known.DeepCopyInto(m)
+		return nil
+	}
+	return b.Client.Get(ctx, k, into, o...)
+}
+
+// collecting is an API server whose garbage collector comes once a state was read.
+type collecting struct{ client.WithWatch }
+
+func (c collecting) Get(ctx context.Context, k client.ObjectKey, into client.Object, o ...client.GetOption) error {
+	err := c.WithWatch.Get(ctx, k, into, o...)
+	if s, ok := into.(*v1alpha1.RolloutState); ok && err == nil {
+		return c.Delete(ctx, s.DeepCopy())
+	}
+	return err
+}
+
+// TestDeletionIsOverForACacheThatIsBehind: a route that was put back is not taken
+// over again by one who believes that the rollout waits for that.
+func TestDeletionIsOverForACacheThatIsBehind(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		w.create(document())
+		r := w.run()
+		w.settle(r)
+		w.offer(r, "b")
+		w.until("at 10%", weight("10%"))
+		w.remove(r)
+		time.Sleep(10 * time.Second)
+		known := w.get()
+		w.offer(r, "a")
+		w.gone()
+		r.halt()
+
+		w.cfg.Client, w.cfg.Reader = stale{w.server, known}, collecting{w.server}
+		c := w.cfg
+		c.States = statestore.New(w.server, w.cfg.Reader)
+		if _, err := New(c).Reconcile(t.Context(), reconcile.Request{NamespacedName: key}); err != nil {
+			t.Error(err)
+		}
+		if s, routed := w.router.Current(); routed {
+			t.Errorf("it was taken over again: %+v", s)
+		}
+		if w.models.restored != 1 || w.models.released != 1 {
+			t.Errorf("restored %d times, released %d times", w.models.restored, w.models.released)
 		}
 	})
 }

@@ -81,6 +81,7 @@ func newWorld(t *testing.T) *world {
 	for _, x := range Indexes {
 		b = b.WithIndex(x.Object, x.Field, x.Extract)
 	}
+	b = b.WithIndex(&v1alpha1.ModelRollout{}, byName, func(o client.Object) []string { return []string{o.GetName()} })
 	w := &world{t: t, server: b.Build(), router: &routertest.Fake{}, source: &history{}, bad: 1}
 	w.source.wrong = func() int64 {
 		w.mu.Lock()
