@@ -41,6 +41,8 @@ type States interface {
 	store.Store
 	// Own says which object a rollout's state belongs to.
 	Own(id rollout.ID, uid types.UID)
+	// Remove deletes what is kept of a rollout that does not exist any more.
+	Remove(ctx context.Context, id rollout.ID) error
 	// Notes returns what adapters remember of a rollout.
 	Notes(id rollout.ID) cluster.Notes
 	// Epoch is added to sequences: larger for a state begun later.

@@ -96,8 +96,7 @@ func (c *Controller) Reconcile(ctx context.Context, r reconcile.Request) (reconc
 	err := c.cfg.Client.Get(ctx, r.NamespacedName, &m)
 	switch {
 	case apierrors.IsNotFound(err):
-		c.drop(r.NamespacedName)
-		return reconcile.Result{}, c.nobody(ctx, r.NamespacedName)
+		return reconcile.Result{}, errors.Join(c.forget(ctx, r.NamespacedName), c.nobody(ctx, r.NamespacedName))
 	case err != nil:
 		return reconcile.Result{}, fmt.Errorf("read ModelRollout %s: %w", r.NamespacedName, err)
 	case !m.DeletionTimestamp.IsZero():

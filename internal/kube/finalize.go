@@ -62,21 +62,44 @@ func (c *Controller) finalize(ctx context.Context, m *v1alpha1.ModelRollout) (re
 // byName is what every API server finds objects by.
 const byName = "metadata.name"
 
+// live reads a rollout from the API server, nil if there is none.
+func (c *Controller) live(ctx context.Context, about client.ObjectKey) (*v1alpha1.ModelRollout, error) {
+	var all v1alpha1.ModelRolloutList // by list: the controller has no right to get one
+	if err := c.cfg.Reader.List(ctx, &all, client.InNamespace(about.Namespace), client.MatchingFields{byName: about.Name}); err != nil {
+		return nil, fmt.Errorf("read ModelRollout %s, which is deleted: %w", about, err)
+	}
+	if len(all.Items) == 0 {
+		return nil, nil
+	}
+	return &all.Items[0], nil
+}
+
 // leaving reads a deleted rollout from the API server, nil if it was let go by now.
 // The cache may be older than that, and its notes may be gone already: a route that
 // was put back would be taken over once more, and stay so.
 func (c *Controller) leaving(ctx context.Context, m *v1alpha1.ModelRollout) (*v1alpha1.ModelRollout, error) {
-	var all v1alpha1.ModelRolloutList
-	if err := c.cfg.Reader.List(ctx, &all, client.InNamespace(m.Namespace), client.MatchingFields{byName: m.Name}); err != nil {
-		return nil, fmt.Errorf("read ModelRollout %s, which is deleted: %w", client.ObjectKeyFromObject(m), err)
+	about := client.ObjectKeyFromObject(m)
+	live, err := c.live(ctx, about)
+	if err != nil {
+		return nil, err
 	}
-	for i := range all.Items {
-		if live := &all.Items[i]; live.UID == m.UID && controllerutil.ContainsFinalizer(live, Finalizer) {
-			return live, nil
-		}
+	if live == nil || live.UID != m.UID || !controllerutil.ContainsFinalizer(live, Finalizer) {
+		c.drop(about)
+		return nil, nil
 	}
-	c.drop(client.ObjectKeyFromObject(m))
-	return nil, nil
+	return live, nil
+}
+
+// forget deletes what is kept of a rollout that is gone.
+func (c *Controller) forget(ctx context.Context, about client.ObjectKey) error {
+	c.drop(about)
+	live, err := c.live(ctx, about)
+	if err != nil || live != nil { // of one that the cache has not seen yet all is kept
+		return err
+	}
+	id := rollout.ID(about.String())
+	defer c.cfg.States.Forget(id)
+	return c.cfg.States.Remove(ctx, id)
 }
 
 // pointless reports whether an error says that there is nothing to put back, or

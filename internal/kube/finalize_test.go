@@ -233,6 +233,62 @@ func TestDeletionOfEverything(t *testing.T) {
 	})
 }
 
+// TestDeletionInTheForeground: it ends what a rollout owns before the rollout
+// itself, as Argo CD deletes. What was before is known even so.
+func TestDeletionInTheForeground(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		w.create(document())
+		r := w.run()
+		w.settle(r)
+		w.offer(r, "b")
+		w.until("at 10%", weight("10%"))
+		w.remove(r)
+		var states v1alpha1.RolloutStateList
+		if err := w.server.List(t.Context(), &states, client.InNamespace(ns)); err != nil || len(states.Items) != 1 {
+			t.Fatalf("%d states, %v", len(states.Items), err)
+		}
+		for _, s := range states.Items {
+			for _, owner := range s.OwnerReferences {
+				if owner.UID == w.get().UID { // as the garbage collector does
+					if err := w.server.Delete(t.Context(), &s); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+		time.Sleep(10 * time.Second)
+		if s, _ := w.router.Current(); s.Canary != 0 {
+			t.Errorf("ten seconds after its deletion the canary has %s", s.Canary)
+		}
+		w.offer(r, "a")
+		if d := w.gone(); d > time.Minute {
+			t.Errorf("it took %s", d)
+		}
+		if _, routed := w.router.Current(); routed || w.models.released != 1 {
+			t.Errorf("routed %v, released %d times", routed, w.models.released)
+		}
+	})
+}
+
+// TestNothingIsKeptOfWhatIsGone: neither its state nor a note.
+func TestNothingIsKeptOfWhatIsGone(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		w.create(document())
+		r := w.run()
+		w.settle(r)
+		if err := w.server.Get(t.Context(), key, &v1alpha1.RolloutState{}); err != nil {
+			t.Fatal(err)
+		}
+		w.remove(r)
+		w.gone()
+		r.touch() // the watch of rollouts
+		time.Sleep(10 * time.Second)
+		if err := w.server.Get(t.Context(), key, &v1alpha1.RolloutState{}); !apierrors.IsNotFound(err) {
+			t.Errorf("its state: %v", err)
+		}
+	})
+}
+
 // TestARefusedRolloutCanBeDeleted, and so can one that never began.
 func TestARefusedRolloutCanBeDeleted(t *testing.T) {
 	in(t, func(t *testing.T, w *world) {

@@ -196,7 +196,8 @@ func testByHand(s *stage) {
 func testDeletion(s *stage) {
 	at := s.release("good")
 	s.watch.carried(at, "good", "50%")
-	s.kubectl("delete", "modelrollout", "churn", "--wait=false")
+	// As Argo CD deletes: what a rollout owns ends before it.
+	s.kubectl("delete", "modelrollout", "churn", "--wait=false", "--cascade=foreground")
 	eventually(s.t, "the deletion says what it waits for", func() error {
 		var m v1alpha1.ModelRollout
 		if err := s.api.Get(context.Background(), client.ObjectKey{Namespace: s.name, Name: "churn"}, &m); err != nil {

@@ -51,8 +51,8 @@ func New(c client.Client, r client.Reader) *Store {
 	return &Store{client: c, reader: r, known: map[rollout.ID]*held{}}
 }
 
-// Own says which ModelRollout a rollout is of: it owns the object, and its UID
-// tells the state from one of a namesake before it.
+// Own says which ModelRollout a rollout is of: its UID tells the state from one of
+// a namesake before it.
 func (s *Store) Own(id rollout.ID, uid types.UID) {
 	h := s.of(id)
 	h.mu.Lock()
@@ -202,11 +202,29 @@ func (s *Store) prepare(id rollout.ID, h *held) *v1alpha1.RolloutState {
 	next.Labels[cluster.LabelRollout] = k.Name
 	if uid != "" {
 		next.Rollout = string(uid)
-		next.OwnerReferences = []metav1.OwnerReference{{
-			APIVersion: v1alpha1.APIVersion, Kind: v1alpha1.Kind, Name: k.Name, UID: uid,
-		}}
 	}
+	// Nobody owns it: a deletion in the foreground would end it before the rollout,
+	// and with it what the routes said before.
+	next.OwnerReferences = nil
 	return next
+}
+
+// Remove deletes what is kept of a rollout, its notes included. It is no error if
+// nothing is, or only what is a namesake's.
+func (s *Store) Remove(ctx context.Context, id rollout.ID) error {
+	h := s.of(id)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := s.fetch(ctx, id, h); err != nil || h.obj == nil || h.foreign() {
+		return err
+	}
+	uid := h.obj.UID
+	err := s.client.Delete(ctx, h.obj, client.Preconditions{UID: &uid})
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("delete the state of %s: %w", id, err)
+	}
+	h.obj = nil
+	return nil
 }
 
 // write stores next in place of what is held, and holds it from then on.
