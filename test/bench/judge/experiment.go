@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"regexp"
 	"time"
 )
 
@@ -15,6 +16,7 @@ type experiment struct {
 	grid    map[cell]result
 	special []result
 	latency []result
+	match   *regexp.Regexp // the figures to measure; all if nil
 	figures []measured
 }
 
@@ -58,6 +60,9 @@ func (e *experiment) run(scale float64) {
 // measure measures the figures alone.
 func (e *experiment) measure(scale float64) {
 	for _, f := range figures() {
+		if e.match != nil && !e.match.MatchString(f.name) {
+			continue
+		}
 		slog.Info("measuring", "figure", f.name)
 		e.figures = append(e.figures, f.measure(e.Seed, max(1, int(scale*float64(f.runs)))))
 	}

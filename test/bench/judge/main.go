@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"regexp"
 )
 
 func main() {
@@ -15,15 +16,25 @@ func main() {
 	flag.StringVar(&e.Commit, "commit", "unknown", "the commit that is measured, to be named in the report")
 	scale := flag.Float64("figures", .5, "rollouts for the figures, as a multiple of their full number")
 	only := flag.Bool("figures-only", false, "measure the figures alone, and rewrite only their part")
+	pattern := flag.String("match", "", "measure only the figures whose names match this regular expression, and rewrite nothing")
 	docs := flag.String("docs", "", "directory of the documentation whose benchmarks.md and images to rewrite")
 	flag.Parse()
 	if e.Runs < 1 || e.Healthy < 1 {
 		slog.Error("nothing to simulate: -runs and -healthy must be at least 1")
 		os.Exit(2)
 	}
+	match, err := regexp.Compile(*pattern)
+	if err != nil {
+		slog.Error("-match is no regular expression", "err", err)
+		os.Exit(2)
+	}
+	e.match = match
 	report := e.report
 	if *only {
 		report = e.reportFigures
+	}
+	if *pattern != "" { // a table with rows missing is not to take the place of the whole one
+		report, *docs = e.reportFigures, ""
 	}
 	if err := report(*scale, *docs); err != nil {
 		slog.Error("the benchmark ran, but its report could not be written", "err", err)
