@@ -73,7 +73,7 @@ func (j *judgeFlags) run(c *cobra.Command, p Program) error {
 	if name := j.server.given(c); j.counts != "" && name != "" {
 		return Usage(fmt.Errorf("--%s is about a server: leave it out with --counts, or give --prometheus instead", name))
 	}
-	m, err := v1alpha1.LoadFile(j.file)
+	m, err := v1alpha1.LoadAnyFile(j.file)
 	if err != nil {
 		return Usage(err)
 	}

@@ -61,6 +61,25 @@ func TestJudgePrintsVerdicts(t *testing.T) {
 	}
 }
 
+// TestJudgeByAFileForACluster: the analysis is the same, whatever splits the traffic.
+func TestJudgeByAFileForACluster(t *testing.T) {
+	file := write(t, `apiVersion: haldane.dev/v1alpha1
+kind: ModelRollout
+metadata: {name: churn}
+spec:
+  workload: {name: churn}
+  strategy: {canary: {}}
+  routing: {gatewayAPI: {httpRoute: churn, adopt: true}}
+  analysis:
+    source: {prometheus: {address: "http://prometheus:9090", preset: traefik}}
+    metrics: [{name: errors, errorRate: {}}]
+`)
+	code, out, errOut := offline(t, Program{}, "judge", "-f", file, "--counts", recorded(t, 40))
+	if code != exitRolledBack || errOut != "" || !strings.HasPrefix(out, "r0: Fail reached at ") {
+		t.Errorf("code %d, %q, %q", code, out, errOut)
+	}
+}
+
 func TestJudgeExitCodes(t *testing.T) {
 	file := write(t, valid)
 	for name, c := range map[string]struct {
