@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/haldane-dev/haldane/internal/analysis"
 	"github.com/haldane-dev/haldane/internal/metric"
 	"github.com/haldane-dev/haldane/internal/traffic"
@@ -51,13 +53,13 @@ func (m *Many) Collect(ctx context.Context, q metric.Query, w metric.Window) (an
 	if w.After != "" && (json.Unmarshal([]byte(w.After), &after) != nil || len(after) != len(m.pairs)) {
 		after = make([]string, len(m.pairs)) // another source's, or of other arms
 	}
+	samples, err := m.collect(ctx, q, w, after)
+	if err != nil {
+		return analysis.Sample{}, err
+	}
 	cursors := make([]string, len(m.pairs))
 	for i, s := range m.pairs {
-		w.After = after[i]
-		x, err := s.Collect(ctx, q, w)
-		if err != nil {
-			return analysis.Sample{}, err
-		}
+		x := samples[i]
 		for _, about := range q.Metrics {
 			if y, ok := x.Metrics[about.Name]; ok && !about.Everyone {
 				x.Metrics[about.Name] = ofPair(y, q.Slots, s.cfg.Treatment)
@@ -79,6 +81,26 @@ func (m *Many) Collect(ctx context.Context, q metric.Query, w metric.Window) (an
 	}
 	out.Cursor = string(text)
 	return out, nil
+}
+
+// sideBySide is how many pairs are asked for at the same time: each asks some
+// twenty questions one after the other, and an answer may be large.
+const sideBySide = 3
+
+// collect asks for all pairs, each from its own cursor on.
+func (m *Many) collect(ctx context.Context, q metric.Query, w metric.Window, after []string) ([]analysis.Sample, error) {
+	out := make([]analysis.Sample, len(m.pairs))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(sideBySide)
+	for i, s := range m.pairs {
+		own := w
+		own.After = after[i]
+		g.Go(func() (err error) {
+			out[i], err = s.Collect(ctx, q, own)
+			return err
+		})
+	}
+	return out, g.Wait()
 }
 
 // ofPair leaves the groups of users of a pair.

@@ -1,8 +1,11 @@
 package kubernetes
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -122,6 +125,38 @@ func TestThreeArms(t *testing.T) {
 		if err != nil || len(next.Variants) != 1 || next.Variants[0].Metrics["errors"].Canary.N != 0 || next.Metrics["errors"].Stable.N != 0 {
 			t.Errorf("%+v, %v", next, err)
 		}
+	}
+}
+
+// TestPairsAreAskedSideBySide: eight arms of a slow server would not be counted
+// within a block one after the other.
+func TestPairsAreAskedSideBySide(t *testing.T) {
+	w := ofThree(t)
+	two := make(chan struct{})
+	twice := sync.OnceFunc(func() { close(two) })
+	var under atomic.Int32
+	slow := httptest.NewServer(http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+		defer under.Add(-1)
+		if under.Add(1) == 2 {
+			twice()
+		}
+		select {
+		case <-two:
+		case <-time.After(10 * time.Second):
+			t.Error("one question at a time")
+			twice()
+		}
+		w.server.ServeHTTP(answer, r)
+	}))
+	t.Cleanup(slow.Close)
+	w.r.Spec.Analysis.Source.Prometheus.Address = slow.URL
+	s, err := New(w.r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := metric.Query{Revision: "r1", Slots: dealt, Metrics: []metric.Metric{{Name: "errors", Kind: analysis.ErrorRate}}}
+	if _, err := s.Collect(t.Context(), q, metric.Window{Start: noon, End: noon.Add(70 * time.Second), Weight: .3, Slots: dealt}); err != nil {
+		t.Error(err)
 	}
 }
 
