@@ -73,7 +73,10 @@ func culprits(v analysis.Verdict) []string {
 }
 
 // document is the rollout of every scenario: the program's path, and the name of
-// the scenario. The margins of the latency leave room for a busy machine.
+// the scenario. The latency's margin leaves room for a busy machine, and is one of
+// the median: these models answer in less than a millisecond, so that on a busy
+// machine their upper quantiles are the scheduler's, which jumps too much from one
+// second to the next for three minutes to tell anything from it.
 const document = `apiVersion: haldane.dev/v1alpha1
 kind: ModelRollout
 metadata: {name: demo}
@@ -100,7 +103,7 @@ spec:
     onDeadline: Hold
     metrics:
     - {name: errors, errorRate: {maxIncrease: 2pp}}
-    - {name: latency, latency: {maxSlower: {p50: 20ms, p90: 40ms}}}
+    - {name: latency, latency: {maxSlower: {p50: 20ms}}}
     - {name: answers, drift: {max: 0.10}}
     - {name: accuracy, outcome: {maxDecrease: 5pp, maturity: 4s}}
 `
