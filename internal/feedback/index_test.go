@@ -126,6 +126,30 @@ func TestAFailedFlushKeepsWhatWaits(t *testing.T) {
 	}
 }
 
+func TestWhatCannotBeWrittenWaitsNoLongerThanItWouldBeKept(t *testing.T) {
+	w := newWorld(t) // the TTL is three hours
+	w.ledger.flushMu.Lock()
+	if err := w.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.ledger.flushMu.Unlock()
+	for _, tt := range []struct {
+		at      time.Duration
+		cohorts int
+	}{{0, 1}, {time.Hour, 2}, {3 * time.Hour, 3}, {3*time.Hour + 10*time.Second, 3}, {6*time.Hour + 5*time.Second, 2}} {
+		w.at(tt.at)
+		w.ledger.Predicted(0, "yes", w.now())
+		if err := w.ledger.Flush(); err == nil {
+			t.Fatal("written to a database that is closed")
+		}
+		w.ledger.mu.Lock()
+		if n := len(w.ledger.predicted); n != tt.cohorts {
+			t.Errorf("after %s: %d cohorts wait, want %d", tt.at, n, tt.cohorts)
+		}
+		w.ledger.mu.Unlock()
+	}
+}
+
 func TestPrune(t *testing.T) {
 	w := newWorld(t) // the TTL is three hours
 	old := w.id(w.claims(0, "yes"))

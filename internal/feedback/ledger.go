@@ -206,7 +206,8 @@ func (l *Ledger) Index(requestID, predictionID string) bool {
 	return true
 }
 
-// Flush writes what waits. What could not be written waits on.
+// Flush writes what waits. What could not be written waits on, no longer than
+// Options.TTL.
 func (l *Ledger) Flush() error {
 	l.flushMu.Lock()
 	defer l.flushMu.Unlock()
@@ -232,7 +233,7 @@ func (l *Ledger) Flush() error {
 		}
 		return nil
 	})
-	l.settle(predicted, err)
+	l.settle(predicted, now, err)
 	if err != nil {
 		return fmt.Errorf("write feedback of rollout %s: %w", l.opt.Rollout, err)
 	}
@@ -256,13 +257,17 @@ func (l *Ledger) take() map[cell]int64 {
 	return predicted
 }
 
-// settle forgets what was written, or puts it back if it was not.
-func (l *Ledger) settle(predicted map[cell]int64, err error) {
+// settle forgets what was written, or puts it back if it was not: as long as it
+// would be kept if it were, so that a disk that stays away does not fill memory.
+func (l *Ledger) settle(predicted map[cell]int64, now time.Time, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err != nil {
+		oldest := now.Add(-l.opt.TTL).UnixMilli()
 		for c, n := range predicted {
-			l.predicted[c] += n
+			if c.start >= oldest {
+				l.predicted[c] += n
+			}
 		}
 		for request, prediction := range l.flushing {
 			if _, newer := l.index[request]; !newer {
