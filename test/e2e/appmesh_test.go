@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -116,7 +117,7 @@ func byVirtualRouter(s *space) sender {
 		}
 	}()
 	s.t.Cleanup(func() { close(done); <-ended })
-	client := &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{DialContext: s.DialContext, DisableKeepAlives: true}}
+	client := &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{DialContext: s.dialAgain, DisableKeepAlives: true}}
 	return func(r request) (*http.Response, error) {
 		now := targets.Load()
 		if now == nil {
@@ -131,6 +132,21 @@ func byVirtualRouter(s *space) sender {
 		}
 		return out, err
 	}
+}
+
+// dialAgain tries a connection that cannot be made twice more, as App Mesh's proxies
+// do unless told otherwise. A Service has a name a moment before each node knows
+// where it leads, and what is sent meanwhile is lost without a word.
+func (s *space) dialAgain(ctx context.Context, network, address string) (conn net.Conn, err error) {
+	for range 3 {
+		once, cancel := context.WithTimeout(ctx, 2*time.Second)
+		conn, err = s.DialContext(once, network, address)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return conn, err
 }
 
 // draw chooses a target by weight.

@@ -91,11 +91,10 @@ func (x *controller) scale(c *clustertest.Cluster, n int) {
 	c.Kubectl("-n", "haldane-system", "rollout", "status", "deployment/haldane-controller", "--timeout="+patience.String())
 }
 
-// leader is the pod of the controller that works.
+// leader is the controller that works: its pod, "_", and what tells it from those
+// that ran in that pod before and were killed.
 func (x *controller) leader(c *clustertest.Cluster) string {
-	holder := c.Kubectl("-n", "haldane-system", "get", "lease", "haldane-controller", "-o", "jsonpath={.spec.holderIdentity}")
-	pod, _, _ := strings.Cut(holder, "_")
-	return pod
+	return c.Kubectl("-n", "haldane-system", "get", "lease", "haldane-controller", "-o", "jsonpath={.spec.holderIdentity}")
 }
 
 // tail is the end of the controllers' logs: the lines about a namespace or

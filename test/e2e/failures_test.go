@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,7 +76,8 @@ func testTenControllers(s *stage) {
 			if leader = s.controller.leader(s.Cluster); leader == "" || led[leader] {
 				return fmt.Errorf("the lease is held by %q", leader)
 			}
-			return s.controller.kill(s.t, leader)
+			pod, _, _ := strings.Cut(leader, "_")
+			return s.controller.kill(s.t, pod)
 		})
 		led[leader] = true
 	}
