@@ -111,12 +111,12 @@ cluster-stop: ## stop it
 
 .PHONY: cluster-test
 cluster-test: cluster-build ## the cluster's own tests
-	cd test/cluster && $(GO) vet ./... && $(GO) test -timeout 20m ./...
+	cd test/cluster && $(GO) vet ./... && $(GO) test -count=1 -timeout 20m ./...
 
 .PHONY: e2e
 e2e: cluster-build ## rollouts on that cluster, for each router: promotion, rollback, commands, failures (RUN=pattern for some)
-	cd test/e2e && $(GO) vet ./... && $(GO) test -timeout 60m -parallel 4 $(if $(RUN),-run '$(RUN)') -v .
+	cd test/e2e && $(GO) vet ./... && $(GO) test -count=1 -timeout 60m -parallel 4 $(if $(RUN),-run '$(RUN)') -v .
 
 .PHONY: e2e-install
 e2e-install: cluster-build ## what is in deploy, on that cluster: manifests, chart, rights, kubectl haldane
-	cd test/e2e/install && $(GO) vet ./... && $(GO) test -timeout 20m ./...
+	cd test/e2e/install && $(GO) vet ./... && $(GO) test -count=1 -timeout 20m ./...
