@@ -75,6 +75,9 @@ func (t *turn) wake() time.Time {
 			soonest = at
 		}
 	}
+	for _, h := range t.o.Workloads {
+		consider(h.Reachable)
+	}
 	switch s := t.s; s.Phase {
 	case Initializing:
 		if s.Serving == "" && !t.ready(canary) {

@@ -198,6 +198,9 @@ type Health struct {
 	// Ours: it would be ready if Haldane had done what it has yet to do. The time
 	// that takes does not count against the arm.
 	Ours bool `json:"ours,omitempty"`
+	// Reachable is when whoever sends traffic can be expected to know where the role
+	// is; zero: as soon as it is ready. A role that has no traffic gets none before.
+	Reachable time.Time `json:"reachable,omitzero"`
 }
 
 // GateKind says what is asked.

@@ -21,12 +21,16 @@ func (t *turn) handOver() (moved, busy bool) {
 		return true, true
 	case !t.s.Leaving:
 		serves := t.o.Workloads[canary]
-		if t.ready(stable) || !serves.Ready || serves.Revision != t.s.Serving {
+		if t.ready(stable) && t.reachable(stable) || !serves.Ready || serves.Revision != t.s.Serving {
 			t.s.Leaving = true
 			if t.ready(stable) && serves.Revision == t.s.Serving {
 				t.s.Kept = t.overhang(traffic.Full)
 			}
 			return true, true
+		}
+		if t.ready(stable) {
+			t.waiting = fmt.Sprintf("Waiting until proxies know the pods of %s as stable; the version promoted before serves meanwhile", t.s.Plan.Stable)
+			break
 		}
 		t.waiting = fmt.Sprintf("Waiting for %s to become ready as stable: it %s; the version promoted before serves meanwhile", t.s.Plan.Stable, t.unready(stable))
 	case t.s.Kept != nil:

@@ -25,6 +25,12 @@ func (t *turn) ready(r Role) bool {
 	return h.Ready && h.Revision == t.s.Plan.revision(r).Hash
 }
 
+// reachable reports whether whoever sends traffic can be expected to know where role
+// r is. It matters where r has had no traffic: proxies hear of pods and of weights
+// by ways of their own, and what they send to where nothing is yet, or nothing is
+// any more, fails.
+func (t *turn) reachable(r Role) bool { return !t.o.Workloads[r].Reachable.After(t.now) }
+
 // failed reports whether the candidate has failed for good in this attempt.
 // What was observed before its workload could know of the attempt says
 // nothing: a retry would otherwise end by the failure it is to overcome.

@@ -3,6 +3,8 @@ package rollout
 import (
 	"fmt"
 	"slices"
+
+	"github.com/haldane-dev/haldane/internal/traffic"
 )
 
 // initialize waits until both arms are ready and the router is known to keep
@@ -38,6 +40,7 @@ func (t *turn) initialize() bool {
 	case !t.ready(stable):
 		// Not the candidate's fault: it is not ended for that.
 		t.waiting = fmt.Sprintf("Waiting for %s, the version in service, to become ready: it %s", p.Stable, t.unready(stable))
+	case !t.allReachable():
 	case p.lastGate() < 0 && !slices.ContainsFunc(p.Steps, Step.bakes):
 		t.waiting = "The plan has no step below 100%, so nothing would ever be shown: add a weight or a shadow step"
 	case !t.carried():
@@ -47,6 +50,18 @@ func (t *turn) initialize() bool {
 		return t.start()
 	}
 	return false
+}
+
+// allReachable reports whether traffic may begin to go to every arm and, if not,
+// says which of them it waits for.
+func (t *turn) allReachable() bool {
+	for r := range Role(traffic.MaxArms) {
+		if !t.reachable(r) {
+			t.waiting = fmt.Sprintf("Waiting until proxies know the pods of %s, which have just become ready", t.s.Plan.ArmName(r))
+			return false
+		}
+	}
+	return true
 }
 
 // start begins the climb unless somebody outside has something against it.

@@ -98,6 +98,44 @@ func TestStageOf(t *testing.T) {
 	}
 }
 
+// TestNoTrafficBeforeProxiesKnow: what is ready gets its first traffic once those
+// who send it can be expected to know where it is, and what had traffic keeps it.
+func TestNoTrafficBeforeProxiesKnow(t *testing.T) {
+	p := walkPlan("v1", "v2", 50, 100)
+	for role, name := range map[rollout.Role]string{traffic.Stable: "stable", traffic.Canary: "canary"} {
+		var s rollout.State
+		known := start.Add(5 * time.Second)
+		late := func(now time.Time) rollout.Observation {
+			o := ready(s, p, now)
+			h := o.Workloads[role]
+			h.Reachable = known
+			o.Workloads[role] = h
+			return o
+		}
+		for now := start; now.Before(known); now = now.Add(time.Second) {
+			d := checkedNext(t, s, late(now))
+			s = d.State
+			if d.Want.Split.Canary != 0 {
+				t.Fatalf("%s: %s wanted %s before proxies know it", name, d.Want.Split.Canary, known.Sub(now))
+			}
+			if now.Equal(start) {
+				continue // the attempt has just begun
+			}
+			if want := "Waiting until proxies know the pods of " + name; !strings.HasPrefix(d.Waiting, want) || !d.Wake.Equal(known) {
+				t.Errorf("%s: waits for %q until %s, want %q until %s", name, d.Waiting, d.Wake, want, known)
+			}
+		}
+		d := checkedNext(t, s, late(known))
+		if s = d.State; d.Want.Split.Canary != 5000 {
+			t.Errorf("%s: %s wanted once proxies know it, want 50%%", name, d.Want.Split.Canary)
+		}
+		known = known.Add(time.Hour) // a pod more
+		if d := checkedNext(t, s, late(start.Add(10*time.Second))); d.Want.Split.Canary != 5000 || d.State.Phase != rollout.Progressing {
+			t.Errorf("%s: %s at %s, want it to go on at 50%%", name, d.State.Phase, d.Want.Split.Canary)
+		}
+	}
+}
+
 func TestRunsOffTheEnd(t *testing.T) {
 	p := walkPlan("v1", "v2", 50)
 	s, now := climb(t, p)

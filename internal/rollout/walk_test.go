@@ -337,7 +337,9 @@ func (w *walk) observe() rollout.Observation {
 	for i, rev := range []rollout.Revision{w.file.Stable, w.file.Canary} {
 		role := rollout.Role(i)
 		h := rollout.Health{Revision: rev.Hash, Ready: true}
-		switch often(w, role.String(), "ready", "starting", "failed", "unknown", "old", "ours") {
+		switch often(w, role.String(), "ready", "starting", "failed", "unknown", "old", "ours", "new") {
+		case "new":
+			h.Reachable = w.now.Add(3 * time.Second)
 		case "starting":
 			h.Ready = false
 		case "ours":

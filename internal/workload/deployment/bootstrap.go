@@ -47,6 +47,11 @@ func (w *Workload) Prepare(ctx context.Context, t workload.Target) (waiting stri
 	if h := w.stableHealth(sc); !h.Ready && sc.candidate.Annotations[cluster.AnnotationOwner] != w.r.UID {
 		return fmt.Sprintf("Deployment %s is not available yet: %d of %d pods are", w.spec().StableName, sc.stable.Status.AvailableReplicas, replicas(sc.stable)), nil
 	}
+	if sc.candidate.Annotations[cluster.AnnotationOwner] != w.r.UID {
+		if at, err := w.stableReachable(ctx, sc); err != nil || at.After(w.now()) {
+			return fmt.Sprintf("Deployment %s is available, and proxies are given %s to know its pods", w.spec().StableName, w.lag), err
+		}
+	}
 	return "", w.claim(ctx, t, sc.candidate)
 }
 

@@ -296,9 +296,17 @@ func (w *data) report(d *appsv1.Deployment) {
 	if w.late[d.Name] {
 		progress, why = corev1.ConditionFalse, "ProgressDeadlineExceeded"
 	}
+	if d.Spec.Paused {
+		why = "DeploymentPaused"
+	}
+	updated := metav1.NewTime(w.now)
+	if c := condition(d, appsv1.DeploymentProgressing); c != nil && c.Reason == why &&
+		s.Replicas == d.Status.Replicas && s.AvailableReplicas == d.Status.AvailableReplicas && s.UpdatedReplicas == d.Status.UpdatedReplicas {
+		updated = c.LastUpdateTime
+	}
 	s.Conditions = []appsv1.DeploymentCondition{
 		{Type: appsv1.DeploymentAvailable, Status: available},
-		{Type: appsv1.DeploymentProgressing, Status: progress, Reason: why, Message: "has timed out progressing", LastTransitionTime: metav1.NewTime(w.now)},
+		{Type: appsv1.DeploymentProgressing, Status: progress, Reason: why, Message: "has timed out progressing", LastTransitionTime: metav1.NewTime(w.now), LastUpdateTime: updated},
 	}
 	if equality.Semantic.DeepEqual(s, d.Status) {
 		return

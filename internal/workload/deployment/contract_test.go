@@ -47,6 +47,7 @@ func (s *shelled) Apply(ctx context.Context, t workload.Target, x rollout.Scale)
 			}
 			return nil
 		}
+		s.w.clock = s.w.clock.Add(propagation)
 		s.w.round()
 	}
 	return fmt.Errorf("it is never prepared")
@@ -65,6 +66,7 @@ func TestContract(t *testing.T) {
 		// The copy in service is of v1, and the user has gone on.
 		for waiting := "not begun"; waiting != ""; w.round() {
 			var err error
+			w.clock = w.clock.Add(propagation)
 			waiting, err = w.w.Prepare(t.Context(), w.target())
 			w.must(err)
 		}

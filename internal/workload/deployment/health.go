@@ -27,7 +27,11 @@ func (w *Workload) Observe(ctx context.Context, t workload.Target) (map[rollout.
 		return out, nil
 	}
 	h := w.stableHealth(sc)
-	if !h.Ready {
+	if h.Ready {
+		if h.Reachable, err = w.stableReachable(ctx, sc); err != nil {
+			return nil, err
+		}
+	} else {
 		if h.Message = w.reason(ctx, sc.stable, nil); h.Message == "" {
 			h.Message = fmt.Sprintf("%d of %d pods of %s are available", sc.stable.Status.AvailableReplicas, replicas(sc.stable), sc.stable.Name)
 		}
@@ -92,6 +96,9 @@ func (w *Workload) canaryHealth(ctx context.Context, sc scene) (rollout.Health, 
 	}
 	pinned := s != nil && s.Spec.Selector[appsv1.DefaultDeploymentUniqueLabelKey] == hashOf(set)
 	h.Ready = !h.Failed && set.Status.AvailableReplicas > 0 && d.Spec.Paused && pinned && replicas(d) > 0
+	if h.Ready {
+		h.Reachable = w.reachable(d, s)
+	}
 	if !h.Ready && h.Message == "" {
 		h.Message = fmt.Sprintf("%d of %d pods of %s are available", set.Status.AvailableReplicas, replicas(d), d.Name)
 		if h.Ours = !h.Failed && set.Status.AvailableReplicas > 0 && replicas(d) > 0; h.Ours {

@@ -40,6 +40,9 @@ func (w *Workload) Restore(ctx context.Context, t workload.Target) (waiting stri
 	if !serving(sc.candidate, n) {
 		return fmt.Sprintf("Deployment %s takes over from %s: %d of %d pods are available", w.spec().Name, w.spec().StableName, sc.candidate.Status.AvailableReplicas, n), nil
 	}
+	if w.reachable(sc.candidate, nil).After(w.now()) {
+		return fmt.Sprintf("Deployment %s is available, and proxies are given %s to know its pods", w.spec().Name, w.lag), nil
+	}
 	return w.stillPinned(ctx, sc)
 }
 

@@ -25,6 +25,7 @@ func (w *world) restored() {
 		if waiting == "" {
 			return
 		}
+		w.clock = w.clock.Add(propagation)
 		w.round()
 	}
 	w.t.Fatal("it is never restored")
@@ -86,6 +87,7 @@ func TestDeletionWaitsForAPinnedService(t *testing.T) {
 		var err error
 		waiting, err = w.w.Restore(t.Context(), w.target())
 		w.must(err)
+		w.clock = w.clock.Add(propagation)
 		w.round()
 	}
 	const want = `kubectl -n shop patch service churn --type merge -p '{"spec":{"selector":{"haldane.dev/workload":null,"haldane.dev/role":null}}}'`

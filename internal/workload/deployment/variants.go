@@ -135,7 +135,9 @@ func (w *Workload) variantHealth(ctx context.Context, sc scene, name, began stri
 		return h, err
 	}
 	h.Message = unreachable(d, s, v.Service, others)
-	h.Ready = h.Message == ""
+	if h.Ready = h.Message == ""; h.Ready {
+		h.Reachable = w.reachable(d, s)
+	}
 	if late, since, why := overdue(d); late && !h.Ready {
 		h.Failed, h.Since = true, since
 		if why != "" {

@@ -44,6 +44,7 @@ type Workload struct {
 	r     cluster.Rollout
 	kinds *Kinds
 	now   func() time.Time
+	lag   time.Duration // see propagation
 
 	mu         sync.Mutex
 	conditions []cluster.Condition
@@ -61,7 +62,7 @@ var (
 // New returns the workload of a rollout whose Spec.Workload is set. All of a
 // controller share kinds. Nothing is read or written before the first call.
 func New(r cluster.Rollout, kinds *Kinds) *Workload {
-	return &Workload{r: r, kinds: kinds, now: time.Now}
+	return &Workload{r: r, kinds: kinds, now: time.Now, lag: propagation}
 }
 
 func (w *Workload) spec() *v1alpha1.Workload { return w.r.Spec.Workload }
